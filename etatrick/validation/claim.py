@@ -1,0 +1,203 @@
+"""A claim of the literature and the ways to settle it, run part by part so that nothing finished is lost."""
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol, final
+
+from etatrick.validation.evidence import COLUMNS, ColumnName, Evidence, Finding
+
+Level = Literal["quick", "full"]
+Relation = Literal["equal", "upper", "lower", "limit", "iff", "refuted"]
+Results = Mapping[str, Any]
+
+
+class Progress(Protocol):
+    """Told how far the part under way has come: a fraction between 0 and 1."""
+
+    def __call__(self, fraction: float) -> None:
+        """Report the fraction done."""
+
+
+class Store(Protocol):
+    """Keeps results of finished parts; see :class:`etatrick.validation.store.DirectoryStore`."""
+
+    def load(self, key: tuple[str, ...]) -> dict[str, Any] | None:
+        """Return what was saved under `key`, or None."""
+
+    def save(self, key: tuple[str, ...], result: dict[str, Any]) -> None:
+        """Keep `result` under `key`; the write is atomic."""
+
+
+class Watcher(Protocol):
+    """Follows a run: which part starts, how far it is, and that it ended."""
+
+    def start(self, part: "Part") -> None:
+        """Begin a part (also one whose stored result is used)."""
+
+    def advance(self, part: "Part", fraction: float) -> None:
+        """Move within a part."""
+
+    def finish(self, part: "Part", *, reused: bool) -> None:
+        """End a part."""
+
+
+@final
+@dataclass(frozen=True)
+class Setting:
+    """How to run: the level of effort, the torch device, and whom to tell of progress."""
+
+    level: Level = "quick"
+    device: str = "cpu"
+    progress: Progress = lambda fraction: None
+
+
+@final
+@dataclass(frozen=True)
+class Part:
+    """One resumable piece of work.
+
+    Parameters
+    ----------
+    name, title : str
+        Its key within the claim, and what a progress bar calls it.
+    run : callable
+        Takes a :class:`Setting`, returns JSON-ready results.
+    seconds : float
+        A rough cost at level "quick" on two cores, from which the time left is estimated.
+    """
+
+    name: str
+    title: str
+    run: Callable[[Setting], dict[str, Any]]
+    seconds: float = 1.0
+
+
+@final
+@dataclass(frozen=True)
+class Route:
+    """One way to settle a claim: the parts to run, and the conclusion drawn from their results."""
+
+    parts: tuple[Part, ...]
+    conclude: Callable[[Results], Finding]
+
+
+@final
+@dataclass(frozen=True)
+class Absent:
+    """A route that a claim does not take, and why."""
+
+    reason: str
+    parts: tuple[Part, ...] = ()
+
+    def conclude(self, results: Results) -> Finding:
+        """Return the finding *unknown*, with the reason."""
+        return Finding("unknown", "not attempted", summary=self.reason)
+
+
+@final
+@dataclass(frozen=True)
+class Claim:
+    """A statement from the literature with up to three ways to settle it.
+
+    Parameters
+    ----------
+    id : str
+        ``source/short-name``.
+    title, statement : str
+        A short title, and the statement with LaTeX inside ``$…$``.
+    source : str
+        Paper and place.
+    relation : {"equal", "upper", "lower", "limit", "iff", "refuted"}
+        What kind of statement it is.
+    derive, solve, observe : Route or Absent
+        The three routes.
+    parameters : mapping of str to str
+        Parameters of the statement and their domains.
+
+    Examples
+    --------
+    >>> from etatrick.validation import claims
+    >>> claims["flip-side/log-sum-duality"].relation
+    'equal'
+    """
+
+    id: str
+    title: str
+    statement: str
+    source: str
+    relation: Relation
+    derive: Route | Absent
+    solve: Route | Absent
+    observe: Route | Absent
+    parameters: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def routes(self) -> dict[ColumnName, Route | Absent]:
+        """The routes by the column of the ledger they fill."""
+        return dict(zip(COLUMNS, (self.derive, self.solve, self.observe), strict=True))
+
+    @property
+    def parts(self) -> tuple[Part, ...]:
+        """Every part of every route, in the order in which they run."""
+        return tuple(part for route in self.routes.values() for part in route.parts)
+
+    def run(
+        self,
+        level: Level = "quick",
+        *,
+        device: str = "cpu",
+        store: Store | None = None,
+        watcher: Watcher | None = None,
+    ) -> Evidence:
+        """Settle the claim by every route it has.
+
+        Parameters
+        ----------
+        level : {"quick", "full"}
+            The effort.
+        device : str
+            A torch device for the networks.
+        store : Store, optional
+            Where finished parts are kept and found again.
+        watcher : Watcher, optional
+            Told of each part.
+
+        Returns
+        -------
+        Evidence
+            The ledger entry.
+        """
+        findings: dict[str, Finding] = {}
+        seconds: dict[str, float] = {}
+        for column, route in self.routes.items():
+            results: dict[str, Any] = {}
+            for part in route.parts:
+                began = time.perf_counter()
+                results[part.name], reused = self._settle(part, level, device, store, watcher)
+                seconds[part.name] = 0.0 if reused else round(time.perf_counter() - began, 3)
+            findings[column] = route.conclude(results)
+        return Evidence(
+            self.id, self.title, self.statement, self.source, self.relation, self.parameters, level,
+            findings["derived"], findings["solved"], findings["observed"], seconds,
+        )  # fmt: skip
+
+    def _settle(
+        self, part: Part, level: Level, device: str, store: Store | None, watcher: Watcher | None
+    ) -> tuple[dict[str, Any], bool]:
+        key = (self.id, part.name, level, device)
+        if watcher:
+            watcher.start(part)
+        result = store.load(key) if store else None
+        reused = result is not None
+        if result is None:
+            tell = (lambda fraction: watcher.advance(part, fraction)) if watcher else (lambda fraction: None)
+            result = part.run(Setting(level, device, tell))
+            if store:
+                store.save(key, result)
+        if watcher:
+            watcher.finish(part, reused=reused)
+        return result, reused
+
+
+__all__ = ["Absent", "Claim", "Level", "Part", "Progress", "Results", "Route", "Setting", "Store", "Watcher"]
