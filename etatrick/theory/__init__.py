@@ -1,0 +1,5 @@
+"""Mathematics: derive and prove which penalty an adaptive dropout rule imposes."""
+
+import lazy_loader as lazy
+
+__getattr__, __dir__, __all__ = lazy.attach_stub(__name__, __file__)

@@ -46,7 +46,7 @@ class Verdict:
     status: Status
     method: str
     domain: str = ""
-    witness: Mapping[str, float] = field(default_factory=dict)
+    witness: Mapping[str, float] = field(default_factory=dict, hash=False)
     detail: str = ""
 
     def __post_init__(self) -> None:

@@ -1,0 +1,79 @@
+"""Settings of the documentation; `make docs` builds it. Building and reading it need no network."""
+
+import sys
+from importlib import import_module
+from pathlib import Path
+from pkgutil import walk_packages
+
+sys.path.insert(0, str(Path(__file__).parent / "_ext"))
+
+import etatrick
+
+project = "etatrick"
+author = "The etatrick authors"
+copyright = "The etatrick authors"
+release = version = etatrick.__version__
+
+extensions = [
+    "sphinx.ext.autodoc",
+    "sphinx.ext.autosummary",
+    "sphinx.ext.viewcode",
+    "numpydoc",
+    "myst_nb",
+    "absolute_values",
+    "mathml",
+]
+exclude_patterns = ["_build", "jupyter_execute", "**.ipynb_checkpoints"]
+templates_path = ["_templates"]
+nitpicky = False
+
+# Notebooks run from the top on every build, and a cell that fails stops the build.
+nb_execution_mode = "force"
+nb_execution_timeout = 300
+nb_execution_raise_on_error = True
+nb_merge_streams = True
+nb_ipywidgets_js = {}
+
+# Formulas: see _ext/mathml.py.
+html_math_renderer = "mathml"
+myst_enable_extensions = ["amsmath", "deflist", "dollarmath"]
+myst_update_mathjax = False
+myst_heading_anchors = 3
+
+autosummary_generate = True
+autosummary_ignore_module_all = False
+autodoc_member_order = "bysource"
+autodoc_typehints = "none"
+numpydoc_show_class_members = False
+
+
+def home(package: str, name: str) -> str:
+    """Return where a public name of a package is documented, relative to the package: in its own module."""
+    thing = getattr(import_module(package), name)
+    module = getattr(thing, "__module__", None)
+    if isinstance(module, str) and getattr(sys.modules.get(module), name, None) is thing:
+        return f"~{module}.{name}".replace(f"~{package}.", "~", 1)
+    return name
+
+
+# For _templates/module.rst, the public names of each package: autosummary misses names imported on first use.
+packages = [module.name for module in walk_packages(etatrick.__path__, "etatrick.") if module.ispkg]
+autosummary_context = {
+    "public": {
+        package: [home(package, name) for name in sorted(getattr(import_module(package), "__all__", []))]
+        for package in packages
+    }
+}
+
+html_theme = "pydata_sphinx_theme"
+html_title = f"etatrick {release}"
+html_copy_source = False
+html_show_sourcelink = False
+html_theme_options = {
+    "navbar_align": "left",
+    "navbar_end": ["theme-switcher"],
+    "footer_start": ["copyright"],
+    "footer_end": [],
+    "secondary_sidebar_items": ["page-toc"],
+    "show_toc_level": 2,
+}

@@ -1,0 +1,143 @@
+"""A penalty compiled from its symbolic form: Ω, Ω′, Ω″ and η̂ as fast elementwise functions."""
+
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from typing import TYPE_CHECKING, Any, final
+
+import numpy as np
+import sympy as sp
+
+from etatrick.errors import InputError
+from etatrick.theory.duality import Duality
+from etatrick.theory.numbers import compiled, evaluate, limit_at_zero
+from etatrick.theory.symbols import lam, w
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+@final
+@dataclass(frozen=True)
+class CompiledPenalty:
+    """Elementwise functions of |w| for one penalty without free parameters.
+
+    Parameters
+    ----------
+    duality : Duality
+        With closed forms of Ω and η̂.
+
+    Examples
+    --------
+    >>> from etatrick.theory import penalties
+    >>> p = compile_penalty(penalties["log_sum"](epsilon=2))
+    >>> p.slope_at_zero
+    0.5
+    >>> p.eta_hat(np.array([-2.0, 0.0]))
+    array([8., 0.])
+    """
+
+    duality: Duality
+
+    @cached_property
+    def _value(self) -> Any:
+        return self.duality.penalty
+
+    @cached_property
+    def _slope(self) -> Any:
+        return sp.simplify(self.duality.slope)
+
+    @cached_property
+    def _curvature(self) -> Any:
+        return sp.simplify(sp.diff(self._slope, w))
+
+    @cached_property
+    def slope_at_zero(self) -> float:
+        """Ω′(0+), possibly infinite; positive exactly when coordinates can be held at 0."""
+        return limit_at_zero(self._slope, w)
+
+    @cached_property
+    def steepest(self) -> float:
+        """sup Ω′, the largest |z| with a finite conjugate Ω*(z), for a convex penalty."""
+        return float(sp.limit(self._slope, w, sp.oo))
+
+    @cached_property
+    def convex(self) -> bool:
+        """Whether convexity was proved."""
+        return self.duality.conditions["convex"].status == "proved"
+
+    def value(self, coef: "NDArray[np.float64]") -> "NDArray[np.float64]":
+        """Return Ω(|w|)."""
+        return evaluate(self._value, w, np.abs(coef), limit_at_zero(self._value, w))
+
+    def slope(self, coef: "NDArray[np.float64]") -> "NDArray[np.float64]":
+        """Return Ω′(|w|), with Ω′(0+) at 0."""
+        return evaluate(self._slope, w, np.abs(coef), self.slope_at_zero)
+
+    def curvature(self, coef: "NDArray[np.float64]") -> "NDArray[np.float64]":
+        """Return Ω″(|w|) for w ≠ 0, and 0 at 0."""
+        return evaluate(self._curvature, w, np.abs(coef), 0.0)
+
+    def eta_hat(self, coef: "NDArray[np.float64]") -> "NDArray[np.float64]":
+        """Return η̂(|w|) = |w|/Ω′(|w|), possibly infinite."""
+        size = np.abs(coef)
+        start = limit_at_zero(self.duality.eta_hat, w)
+        with np.errstate(all="ignore"):
+            return np.maximum(evaluate(self.duality.eta_hat, w, size, start), 0.0)
+
+    def conjugate(self, slope: "NDArray[np.float64]") -> "NDArray[np.float64]":
+        """Return Ω*(z) = sup_w [z w − Ω(w)] for a convex penalty: +∞ beyond sup Ω′.
+
+        Raises
+        ------
+        InputError
+            If the conjugate has no closed form here.
+        """
+        z = np.abs(slope)
+        conjugate = _conjugate(self.duality)
+        values = np.where(z > self.steepest * (1 + 4e-16), np.inf, 0.0)
+        inside = (z > self.slope_at_zero) & np.isfinite(values)
+        if conjugate is not None and inside.any():
+            values = np.where(inside, compiled(conjugate, w)(np.where(inside, z, 1.0)), values)
+        return values
+
+
+@lru_cache(maxsize=256)
+def _conjugate(duality: Duality) -> Any | None:
+    """Return Ω*(z) in closed form (z written w), None where Ω′ is constant and Ω* an indicator."""
+    slope = duality.slope
+    if w not in slope.free_symbols:
+        return None
+    z = sp.Symbol("z", positive=True)
+    for branch in sp.solve(slope - z, w):
+        if sp.simplify(branch.subs(z, slope) - w) == 0:
+            return sp.simplify((z * branch - duality.penalty.subs(w, branch)).subs(z, w))
+    raise InputError(str(duality.penalty), "has no conjugate in closed form here", "use the KKT certificate")
+
+
+def compile_penalty(penalty: Any) -> CompiledPenalty:
+    """Return the compiled form of a duality or catalogue entry.
+
+    Parameters
+    ----------
+    penalty : Duality, catalogue entry with a ``duality``, or CompiledPenalty
+
+    Raises
+    ------
+    InputError
+        If it is none of these, has free parameters, or lacks a closed form.
+    """
+    if isinstance(penalty, CompiledPenalty):
+        return penalty
+    duality = getattr(penalty, "duality", penalty)
+    if not isinstance(duality, Duality):
+        remedy = 'pass e.g. penalties["log_sum"](epsilon=2) or the result of derive(…)'
+        raise InputError(repr(penalty), "is no penalty", remedy)
+    if duality.parameters:
+        names = ", ".join(str(p) for p in duality.parameters)
+        raise InputError(names, "a solver needs a number for every parameter", f"call .at({duality.parameters[0]}=…)")
+    for form in ("penalty", "eta_hat"):
+        if getattr(duality, form) is None:
+            raise InputError(form, "has no closed form for this rule", "state the penalty itself")
+    if lam in duality.eta_hat.free_symbols:
+        raise InputError(str(duality.eta_hat), "η̂ depends on λ itself", "state a rule in the λ = 1 gauge")
+    return CompiledPenalty(duality)

@@ -1,0 +1,113 @@
+"""The same problems as cvxpy models: the oracle for convex penalties, and a start for users' own models."""
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import sympy as sp
+
+from etatrick.errors import InputError
+from etatrick.numerics.compiled import compile_penalty
+from etatrick.numerics.problem import problem
+from etatrick.theory.symbols import w
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
+
+
+def cvxpy_penalty(penalty: Any, variable: Any) -> Any:
+    """Return Σ_j Ω(|x_j|) as a cvxpy expression of `variable`.
+
+    Parameters
+    ----------
+    penalty : Duality or catalogue entry
+        Convex, in sums, constant multiples, powers, exp and log of w.
+    variable : cvxpy.Expression, shape (d,)
+
+    Returns
+    -------
+    cvxpy.Expression
+        Scalar and convex by cvxpy's own rules.
+
+    Raises
+    ------
+    InputError
+        If convexity is not proved or the form is not one cvxpy accepts.
+
+    Examples
+    --------
+    >>> import cvxpy as cp
+    >>> from etatrick.theory import penalties
+    >>> cvxpy_penalty(penalties["elastic_net"](mu=1), cp.Variable(2)).curvature
+    'CONVEX'
+    """
+    import cvxpy as cp
+
+    duality = compile_penalty(penalty).duality
+    if not duality.conditions["convex"].holds:
+        raise InputError(str(duality.penalty), "is not convex, which a cvxpy model needs", "use etatrick.numerics.solve")
+    atoms = {sp.exp: cp.exp, sp.log: cp.log}
+
+    def build(expr: Any) -> Any:
+        if expr == w:
+            return cp.abs(variable)
+        if expr.is_number:
+            return float(expr)
+        if expr.is_Add:
+            return sum((build(term) for term in expr.args[1:]), start=build(expr.args[0]))
+        if expr.is_Mul:
+            factor, rest = expr.as_coeff_Mul()
+            return float(factor) * build(rest) if rest != expr else None
+        if expr.is_Pow and expr.base == w:
+            return cp.power(cp.abs(variable), float(expr.exp))
+        return atoms[expr.func](build(expr.args[0])) if expr.func in atoms else None
+
+    try:
+        model = cp.sum(build(sp.expand(duality.penalty)))
+    except (TypeError, ValueError):
+        model = None
+    if model is None or not model.is_convex():
+        raise InputError(str(duality.penalty), "has no form that cvxpy accepts as convex", "use etatrick.numerics.solve")
+    return model
+
+
+def cvxpy_optimum(
+    X: "ArrayLike", y: "ArrayLike", penalty: Any, lam: float, *, fit_intercept: bool = False
+) -> "tuple[float, NDArray[np.float64]]":
+    """Solve ½‖y − Xw‖² + λ Σ Ω(w_j) with cvxpy and Clarabel at their tightest tolerance.
+
+    An oracle that shares nothing with :func:`etatrick.numerics.solve` but the checked data.
+
+    Parameters
+    ----------
+    X, y, penalty, lam, fit_intercept
+        As in :func:`etatrick.numerics.solve`; the penalty must be convex.
+
+    Returns
+    -------
+    objective : float
+        Evaluated by us at the returned point.
+    coef : ndarray, shape (d,)
+
+    Raises
+    ------
+    InputError
+        If the penalty is not convex or the data are bad.
+
+    Examples
+    --------
+    >>> from etatrick.theory import penalties
+    >>> value, coef = cvxpy_optimum(np.eye(2), [3.0, 0.5], penalties["l1"](k=1), 1.0)
+    >>> round(value, 8)
+    2.625
+    """
+    import cvxpy as cp
+
+    posed = problem(X, y, penalty, lam, fit_intercept=fit_intercept)
+    coef = cp.Variable(posed.X.shape[1])
+    loss = 0.5 * cp.sum_squares(posed.y - posed.X @ coef)
+    model = cp.Problem(cp.Minimize(loss + lam * cvxpy_penalty(posed.penalty.duality, coef)))
+    tight = {name: 1e-13 for name in ("tol_gap_abs", "tol_gap_rel", "tol_feas")}
+    model.solve(solver=cp.CLARABEL, **tight)
+    if coef.value is None:
+        raise RuntimeError(f"cvxpy ended with status {model.status}")
+    return posed.objective(coef.value), coef.value

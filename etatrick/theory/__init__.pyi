@@ -1,0 +1,11 @@
+from .clamping import clamped as clamped
+from .derivation import derive as derive
+from .duality import Duality as Duality
+from .parameters import Parameter as Parameter
+from .penalty_catalogue import penalties as penalties
+from .strategy_catalogue import strategies as strategies
+from .symbols import eta as eta
+from .symbols import lam as lam
+from .symbols import parameter as parameter
+from .symbols import w as w
+from .verdict import Verdict as Verdict

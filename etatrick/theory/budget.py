@@ -1,0 +1,68 @@
+"""A time budget for symbolic work: past it the work stops and the caller goes on with numbers."""
+
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+
+AGAIN = 0.2  # seconds after which the alarm rings again, should a handler have swallowed it
+
+
+class OutOfTimeError(BaseException):
+    """The budget was used up before the symbolic step ended.
+
+    Not an ``Exception``, so that a broad handler inside the symbolic library cannot swallow it.
+    """
+
+
+@contextmanager
+def budget(seconds: float) -> Iterator[None]:
+    """Stop the enclosed symbolic work after `seconds` of wall time.
+
+    The limit acts in the main thread on systems with interval timers; elsewhere the work runs unbounded,
+    because Python offers no way to interrupt another thread.
+
+    Parameters
+    ----------
+    seconds : float
+        The time allowed, in seconds; not positive means that no time is left.
+
+    Raises
+    ------
+    OutOfTimeError
+        When the time is up.
+
+    Examples
+    --------
+    >>> with budget(5.0):
+    ...     1 + 1
+    2
+    """
+    if seconds <= 0:
+        raise OutOfTimeError
+    if threading.current_thread() is not threading.main_thread() or not hasattr(signal, "setitimer"):
+        yield
+        return
+
+    over = False
+
+    def stop(signum: int, frame: FrameType | None) -> None:
+        if not over:
+            raise OutOfTimeError
+
+    began = time.monotonic()
+    previous = signal.signal(signal.SIGALRM, stop)
+    outer, _ = signal.getitimer(signal.ITIMER_REAL)
+    signal.setitimer(signal.ITIMER_REAL, min(seconds, outer) if outer else seconds, AGAIN)
+    try:
+        yield
+    finally:
+        over = True
+        # an enclosing budget goes on running with what is left of it
+        left = max(outer - (time.monotonic() - began), 1e-3) if outer else 0.0
+        signal.setitimer(signal.ITIMER_REAL, 0.0)
+        signal.signal(signal.SIGALRM, previous)
+        signal.setitimer(signal.ITIMER_REAL, left, AGAIN)

@@ -1,0 +1,178 @@
+"""The four forms of a duality: the penalty Ω, the weight rule η̂, the dual f and the retain probability α."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Final, Literal, final
+
+from etatrick.theory.symbols import w
+from etatrick.theory.verdict import Verdict
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import ArrayLike, NDArray
+
+Form = Literal["penalty", "eta_hat", "dual", "alpha"]
+FORMS: Final[tuple[Form, ...]] = ("penalty", "eta_hat", "dual", "alpha")
+
+
+@final
+@dataclass(frozen=True)
+class Step:
+    """One step of a derivation: what was obtained (LaTeX), from what, and how it was verified (None if open)."""
+
+    latex: str
+    reason: str
+    verdict: Verdict | None = None
+
+
+@final
+@dataclass(frozen=True)
+class Duality:
+    r"""A penalty and its adaptive dropout rule, tied by the η-trick.
+
+    .. math:: \Omega(w) = \tfrac12 \min_{\eta \ge 0} \big[ w^2/\eta + f(\eta) \big], \qquad
+              \hat\eta(w) = w/\Omega'(w), \qquad \alpha(w) = \hat\eta(w)/(\hat\eta(w)+\lambda)
+
+    (LeJeune, Javadi, Baraniuk 2021). Formulas are for w > 0; every penalty is even. Make one with
+    :func:`etatrick.theory.derive`.
+
+    Parameters
+    ----------
+    given : {"penalty", "eta_hat", "dual", "alpha"}
+        The form from which the others were derived.
+    penalty, eta_hat, dual, alpha : sympy.Expr or None
+        Ω(w), η̂(w), f(η) and α(w) for λ = ``lam``; None where no closed form was found.
+    parameters : tuple of sympy.Symbol
+        Free positive parameters.
+    base : sympy.Expr
+        The point at which Ω is 0: 0 wherever that limit is finite.
+    steps : tuple of Step
+        The derivation.
+
+    Examples
+    --------
+    >>> from etatrick.theory import derive
+    >>> d = derive(eta_hat="w*(w+2)")
+    >>> d.penalty
+    log(w/2 + 1)
+    >>> float(d.penalty_at(2.0).round(6))
+    0.693147
+    """
+
+    given: Form
+    penalty: Any
+    eta_hat: Any
+    dual: Any
+    alpha: Any
+    parameters: tuple[Any, ...] = ()
+    base: Any = 0
+    steps: tuple[Step, ...] = ()
+
+    @property
+    def slope(self) -> Any:
+        """Ω′(w) = w/η̂(w) as a sympy expression, or None."""
+        import sympy as sp
+
+        if self.eta_hat is not None:
+            return sp.simplify(w / self.eta_hat)
+        return None if self.penalty is None else sp.simplify(sp.diff(self.penalty, w))
+
+    @property
+    def conditions(self) -> Mapping[str, Verdict]:
+        """Verdicts by name: "subquadratic", "monotone", "canonical", "convex", "exact_zeros", … ."""
+        from etatrick.theory.conditions import Conditions
+
+        return Conditions(self)
+
+    @property
+    def identities(self) -> Mapping[str, Verdict]:
+        """Verdicts on the identities that tie the four forms: "slope", "envelope", "stationarity", "gauge"."""
+        from etatrick.theory.identities import identities
+
+        return identities(self)
+
+    def at(self, **values: float) -> "Duality":
+        """Return the duality with parameters replaced by numbers.
+
+        Parameters
+        ----------
+        **values : float
+            One value per parameter, by name.
+
+        Returns
+        -------
+        Duality
+
+        Raises
+        ------
+        InputError
+            If a name is no parameter of this duality or a value is not a positive finite number.
+
+        Examples
+        --------
+        >>> from etatrick.theory import derive
+        >>> derive(eta_hat="w*(w+epsilon)", parameters=["epsilon"]).at(epsilon=2).alpha
+        w*(w + 2)/(lambda + w*(w + 2))
+        """
+        from etatrick.theory.parameters import Parameter, find
+
+        table = {
+            find(name, self.parameters): Parameter(name).exact(value) for name, value in values.items()
+        }
+        changed = {form: _substitute(getattr(self, form), table) for form in FORMS}
+        left = tuple(p for p in self.parameters if p not in table)
+        return replace(self, **changed, base=_substitute(self.base, table), parameters=left)
+
+    def penalty_at(self, x: "ArrayLike") -> "NDArray[np.float64]":
+        """Return Ω(|x|), elementwise: from the closed form, or by quadrature of w/η̂(w)."""
+        from etatrick.theory import numbers
+
+        return numbers.penalty_at(self, x)
+
+    def eta_hat_at(self, x: "ArrayLike") -> "NDArray[np.float64]":
+        """Return η̂(|x|), elementwise: from the closed form, or by inverting w² = η²f′(η)."""
+        from etatrick.theory import numbers
+
+        return numbers.eta_hat_at(self, x)
+
+    def dual_at(self, e: "ArrayLike") -> "NDArray[np.float64]":
+        """Return f(e) for η = e > 0, elementwise: from the closed form, or from f(η̂(w)) = 2Ω(w) − wΩ′(w)."""
+        from etatrick.theory import numbers
+
+        return numbers.dual_at(self, e)
+
+    def alpha_at(self, x: "ArrayLike", lam: float) -> "NDArray[np.float64]":
+        """Return the retain probability α(|x|) = η̂/(η̂+λ), elementwise, for λ = `lam`."""
+        from etatrick.theory import numbers
+
+        return numbers.alpha_at(self, x, lam)
+
+    def latex(self) -> str:
+        """Return the four forms as one LaTeX ``aligned`` environment."""
+        import sympy as sp
+
+        heads = {
+            "penalty": r"\Omega(w)",
+            "eta_hat": r"\hat\eta(w)",
+            "dual": r"f(\eta)",
+            "alpha": r"\alpha(w)",
+        }
+        bodies = {
+            form: r"\text{no closed form}" if (expr := getattr(self, form)) is None else sp.latex(expr)
+            for form in heads
+        }
+        rows = [f"{head} &= {bodies[form]}" for form, head in heads.items()]
+        return r"\begin{aligned}" + r" \\ ".join(rows) + r"\end{aligned}"
+
+    def _repr_latex_(self) -> str | None:
+        try:
+            return f"$\\displaystyle {self.latex()}$"
+        except Exception:  # a display hook must never raise
+            return None
+
+
+def _substitute(expr: Any, table: Mapping[Any, Any]) -> Any:
+    return expr.subs(table) if hasattr(expr, "subs") else expr
+
+
+__all__ = ["FORMS", "Duality", "Form", "Step"]

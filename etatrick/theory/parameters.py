@@ -1,0 +1,88 @@
+"""Parameters of penalties and strategies: their domains, and numbers turned into exact rationals."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, final
+
+from etatrick.errors import InputError
+
+
+@final
+@dataclass(frozen=True)
+class Parameter:
+    """A named real parameter with an interval as its domain.
+
+    Parameters
+    ----------
+    name : str
+        As users write it.
+    lower, upper : float
+        Ends of the domain.
+    closed : str
+        Which ends belong to it: ``""``, ``"["``, ``"]"`` or ``"[]"``.
+    meaning : str
+        What it is, in a few words.
+
+    Examples
+    --------
+    >>> Parameter("retain", 0, 1, closed="]", meaning="retain probability").domain
+    '0 < retain ≤ 1'
+    >>> Parameter("epsilon").exact(0.1)
+    1/10
+    """
+
+    name: str
+    lower: float = 0.0
+    upper: float = math.inf
+    closed: str = ""
+    meaning: str = ""
+
+    @property
+    def domain(self) -> str:
+        """The domain in words, such as ``0 < retain ≤ 1``."""
+        left = f"{self.lower:g} {'≤' if '[' in self.closed else '<'} " if self.upper < math.inf else ""
+        if not left:
+            return f"{self.name} {'≥' if '[' in self.closed else '>'} {self.lower:g}"
+        return f"{left}{self.name} {'≤' if ']' in self.closed else '<'} {self.upper:g}"
+
+    def exact(self, value: object) -> Any:
+        """Return `value` as an exact sympy rational.
+
+        Raises
+        ------
+        InputError
+            If it is not a finite real number inside the domain.
+        """
+        import sympy as sp
+
+        try:
+            number = float(value)  # type: ignore[arg-type]
+        except (TypeError, ValueError):
+            number = math.nan
+        above = number > self.lower or ("[" in self.closed and number == self.lower)
+        below = number < self.upper or ("]" in self.closed and number == self.upper)
+        if isinstance(value, bool) or not (math.isfinite(number) and above and below):
+            inside = self._example()
+            raise InputError(
+                f"{self.name} = {value}", f"the rule is {self.domain}", f"choose e.g. {self.name}={inside:g}"
+            )
+        return sp.Rational(value) if isinstance(value, int) else sp.Rational(repr(number))
+
+    def _example(self) -> float:
+        return (self.lower + self.upper) / 2 if math.isfinite(self.upper) else self.lower + 1.0
+
+
+def find(name: str, symbols: Sequence[Any]) -> Any:
+    """Return the symbol called `name`.
+
+    Raises
+    ------
+    InputError
+        If there is none.
+    """
+    for symbol in symbols:
+        if symbol.name == name:
+            return symbol
+    known = ", ".join(s.name for s in symbols) or "none"
+    raise InputError(name, "is not a free parameter here", f"the free parameters are: {known}")

@@ -1,0 +1,160 @@
+"""LaTeX to MathML that browsers typeset natively, and text with formulas in it to HTML."""
+
+import re
+import unicodedata
+from html import escape, unescape
+from itertools import pairwise
+from typing import Final
+from xml.etree.ElementTree import Element, tostring
+
+# What latex2mathml does not know, in terms that it does.
+REWRITES: Final[tuple[tuple[str, str], ...]] = (
+    (r"\\(begin|end)\{(?:aligned|split)\}", r"\\\1{align*}"),
+    (r"\\mathrm\{([A-Za-z ]+)\}", r"\\text{\1}"),
+    (r"\\arg\s*\\(min|max)(?![A-Za-z])", r"\\arg\1 "),
+    (r"\\operatorname\*?\{arg(?:\\,|\s)*(min|max)\}", r"\\arg\1 "),
+)
+# Attributes kept; in particular no href and no style, which LaTeX could otherwise set.
+ATTRIBUTES: Final = frozenset(
+    re.findall(
+        r"\w+",
+        """display displaystyle scriptlevel linethickness mathvariant accent accentunder stretchy fence form
+        lspace rspace minsize maxsize movablelimits columnalign columnspacing rowspacing width height""",
+    )
+)
+ARITY: Final = {
+    "mfrac": 2,
+    "mroot": 2,
+    "msub": 2,
+    "msup": 2,
+    "munder": 2,
+    "mover": 2,
+    "msubsup": 3,
+    "munderover": 3,
+}
+BEGUN: Final = frozenset(("mrow", "msub", "msup", "msubsup", "munder", "mover", "munderover"))
+ROWS: Final = frozenset(("math", "mrow", "mstyle", "mtd", "mpadded", "msqrt"))
+LIMITS: Final = ("min", "max", "inf", "sup", "lim")
+SEGMENT: Final = re.compile(r"(?<!\\)\$(?=\S)((?:[^$\\]|\\.)+)(?<=\S)\$", re.DOTALL)
+
+
+def to_mathml(latex: str, display: bool) -> str:
+    r"""Return a formula as a MathML element, or as ``<code>`` if it cannot be converted.
+
+    Parameters
+    ----------
+    latex : str
+        The formula without dollar signs.
+    display : bool
+        Whether it stands on a line of its own.
+
+    Returns
+    -------
+    str
+        HTML that is safe to insert; the LaTeX is its alternative text.
+
+    Examples
+    --------
+    >>> to_mathml("w^2", display=False)
+    '<math display="inline" alttext="w^2"><mrow><msup><mi>w</mi><mn>2</mn></msup></mrow></math>'
+    >>> to_mathml(r"\frac{1", display=True)
+    '<code class="latex">\\frac{1</code>'
+    """
+    from latex2mathml.converter import convert_to_element
+
+    source = latex
+    for pattern, replacement in REWRITES:
+        source = re.sub(pattern, replacement, source)
+    try:
+        math: Element = convert_to_element(source, display="block" if display else "inline")
+        _clean(math)
+    except Exception:  # whatever latex2mathml raises: the reader then sees the source
+        return f'<code class="latex">{escape(latex)}</code>'
+    math.set("alttext", latex)
+    return tostring(math, encoding="unicode", short_empty_elements=False)
+
+
+def inline(text: str) -> str:
+    r"""Return plain text with formulas inside ``$…$`` as HTML; ``\$`` stands for a dollar sign.
+
+    As in Markdown, dollars with a space on their inner side are no delimiters.
+
+    Parameters
+    ----------
+    text : str
+        The text, of any origin.
+
+    Returns
+    -------
+    str
+        Escaped text with MathML in it.
+
+    Examples
+    --------
+    >>> inline(r"a < b & \$5")
+    'a &lt; b &amp; $5'
+    >>> inline("for $w$")
+    'for <math display="inline" alttext="w"><mrow><mi>w</mi></mrow></math>'
+    """
+    pieces = SEGMENT.split(text)
+    return "".join(
+        to_mathml(piece, display=False) if odd else escape(piece.replace(r"\$", "$"))
+        for odd, piece in zip([False, True] * len(pieces), pieces, strict=False)
+    )
+
+
+def _clean(element: Element) -> None:
+    """Keep what is safe, and give symbols the elements that make browsers space them as TeX does."""
+    element.text = text = unescape(element.text or "")
+    if text.startswith("\\") and text[1:2].isalpha():
+        raise ValueError(f"unknown command {text}")
+    if len(element) != ARITY.get(element.tag, len(element)):
+        raise ValueError(f"{element.tag} lacks an argument")
+    for name in set(element.attrib) - ATTRIBUTES:
+        del element.attrib[name]
+    if element.tag == "mi" and text in ("~", ":", "|"):
+        element.tag, element.text = "mo", text.replace("~", "∼")
+    elif element.tag == "mi" and len(text) == 1 and unicodedata.category(text) == "Sm":
+        element.tag = "mo"
+    for child in element:
+        _clean(child)
+    if element.tag == "msub" and (element[0].text in LIMITS or "movablelimits" in element[0].attrib):
+        element.tag = "munder"
+        element[0].set("movablelimits", "true")
+    if element.tag in ROWS:
+        _space(element)
+
+
+def _space(row: Element) -> None:
+    """Pair the bars of a row, and set function names apart from their neighbours."""
+    bars = [core for core in map(_core, row) if core.text in ("|", "‖") and "form" not in core.attrib]
+    if len(bars) % 2 == 0:
+        for bar, form in zip(bars, ["prefix", "postfix"] * len(bars), strict=False):
+            bar.tag = "mo"
+            bar.set("form", form)
+            bar.set("stretchy", "false")
+    cores = [None, *map(_core, row), None]
+    for (before, core), after in zip(pairwise(cores), cores[2:], strict=False):
+        if core is not None and _is_name(core):
+            core.tag = "mo"
+            core.set("lspace", "0" if _is_operator(before) else "0.167em")
+            core.set("rspace", "0" if _is_operator(after) else "0.167em")
+
+
+def _core(element: Element) -> Element:
+    """Return the symbol that begins `element` or carries its scripts, or `element` itself."""
+    while element.tag in BEGUN and len(element):
+        element = element[0]
+    return element
+
+
+def _is_name(element: Element) -> bool:
+    text = element.text or ""
+    letters = all(letter.isalpha() or letter.isspace() for letter in text)
+    return element.tag in ("mi", "mo") and len(text) > 1 and letters
+
+
+def _is_operator(element: Element | None) -> bool:
+    return element is None or (
+        element.tag == "mo" and element.text not in ("|", "‖") and not _is_name(element)
+    )

@@ -1,0 +1,83 @@
+"""How names, numbers and verdicts are worded on the page."""
+
+import math
+import re
+from typing import Final
+
+from etatrick.theory.verdict import Status
+from etatrick.validation.evidence import Cell, ColumnName
+
+MARK: Final[dict[Status, str]] = {
+    "proved": "■",
+    "certified": "◆",
+    "checked": "●",
+    "refuted": "✕",
+    "unknown": "○",
+}
+ROUTE: Final[dict[ColumnName, str]] = {
+    "derived": "symbolically, from the scheme itself",
+    "solved": "as an optimisation problem, exactly",
+    "observed": "in networks trained with the scheme",
+}
+HOW: Final[dict[ColumnName, str]] = {
+    "derived": "How it was derived",
+    "solved": "How it was solved",
+    "observed": "What was observed",
+}
+RELATION: Final[dict[str, str]] = {
+    "equal": "two quantities are equal",
+    "upper": "one quantity bounds another from above",
+    "lower": "one quantity bounds another from below",
+    "limit": "one quantity tends to another",
+    "iff": "two conditions are equivalent",
+    "refuted": "a statement that fails",
+}
+
+
+def number(value: Cell) -> str:
+    """Return a cell as a reader wants it: whole numbers in full, others to five significant digits.
+
+    Examples
+    --------
+    >>> [number(value) for value in (3, 0.123456789, 1.234e-13, 2.5e9, None, float("inf"), True, "ridge")]
+    ['3', '0.12346', '1.23e-13', '2.5e9', '—', '∞', 'yes', 'ridge']
+    """
+    if value is None:
+        return "—"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, str | int):
+        return str(value)
+    if not math.isfinite(value):
+        return "—" if math.isnan(value) else "∞" if value > 0 else "−∞"
+    if value == 0 or 1e-3 <= abs(value) < 1e5:
+        return f"{value:.5g}" if value else "0"
+    return re.sub(r"e([+-])0*(\d)", lambda e: "e" + e[1].strip("+") + e[2], f"{value:.3g}")
+
+
+def slug(text: str) -> str:
+    """Return `text` as a part of a file name or of a page anchor.
+
+    Examples
+    --------
+    >>> slug("flip-side/log-sum duality")
+    'flip-side-log-sum-duality'
+    """
+    return re.sub(r"[^A-Za-z0-9_.-]+", "-", text).strip("-.") or "x"
+
+
+def unique(name: str, taken: set[str]) -> str:
+    """Return `name`, numbered if it is among `taken` (compared without case), and add it there.
+
+    Examples
+    --------
+    >>> taken = {"path"}
+    >>> unique("path", taken), unique("path", taken)
+    ('path-2', 'path-3')
+    """
+    candidate, count = name, 1
+    while candidate.lower() in taken:
+        count += 1
+        candidate = f"{name}-{count}"
+    taken.add(candidate.lower())
+    return candidate
