@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Any, Final, final
 
 import sympy as sp
 
+from etatrick.theory.balls import value_at
 from etatrick.theory.budget import OutOfTimeError, budget
 from etatrick.theory.identities import identities
-from etatrick.theory.signs import domain_text, points, prove_sign, value_at
+from etatrick.theory.signs import domain_text, points, prove_sign
 from etatrick.theory.symbols import w
 from etatrick.theory.verdict import Verdict
 

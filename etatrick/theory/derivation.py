@@ -101,7 +101,8 @@ def _screen(form: Form, expr: Any) -> None:
     """Reject rules that are no rule: negative or complex values, decreasing penalties, α outside [0, 1]."""
     import sympy as sp
 
-    from etatrick.theory.signs import points, value_at
+    from etatrick.theory.balls import value_at
+    from etatrick.theory.signs import points
 
     tested, rule = {
         "penalty": (sp.diff(expr, w), "a penalty must not decrease in w"),
