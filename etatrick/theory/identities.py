@@ -60,21 +60,24 @@ def _settle(residual: Any) -> Verdict:
 
 
 def _residuals(d: "Duality") -> dict[str, Any]:
-    """Return the expression that must vanish for each identity, or None where a form is missing."""
+    """Return the expression that must vanish for each identity that applies, or None where a form is missing."""
     penalty, eta_hat, dual, alpha = d.penalty, d.eta_hat, d.dual, d.alpha
     slope = None if penalty is None else sp.diff(penalty, w)
     constant = eta_hat is not None and w not in eta_hat.free_symbols
     inner = _inner_piece(dual)
-    return {
+    residuals = {
         "slope": None if slope is None or eta_hat is None else slope - w / eta_hat,
         "envelope": None
         if slope is None or eta_hat is None or dual is None
         else (inner if constant else inner.subs(eta, eta_hat)) - 2 * penalty + w * slope,
         "stationarity": None
-        if eta_hat is None or dual is None or constant
+        if eta_hat is None or dual is None
         else (eta**2 * sp.diff(inner, eta)).subs(eta, eta_hat) - w**2,
         "gauge": None if alpha is None or eta_hat is None else alpha - eta_hat / (eta_hat + lam),
     }
+    if constant:  # the range of η̂ is one point, so f has no slope to speak of
+        del residuals["stationarity"]
+    return residuals
 
 
 def _inner_piece(dual: Any) -> Any:

@@ -45,11 +45,12 @@ class Watcher(Protocol):
 @final
 @dataclass(frozen=True)
 class Setting:
-    """How to run: the level of effort, the torch device, and whom to tell of progress."""
+    """How to run: level of effort, torch device, whom to tell of progress, and the route's earlier results."""
 
     level: Level = "quick"
     device: str = "cpu"
     progress: Progress = lambda fraction: None
+    finished: Results = field(default_factory=dict)
 
 
 @final
@@ -174,7 +175,7 @@ class Claim:
             results: dict[str, Any] = {}
             for part in route.parts:
                 began = time.perf_counter()
-                results[part.name], reused = self._settle(part, level, device, store, watcher)
+                results[part.name], reused = self._settle(part, level, device, results, store, watcher)
                 seconds[part.name] = 0.0 if reused else round(time.perf_counter() - began, 3)
             findings[column] = route.conclude(results)
         return Evidence(
@@ -183,7 +184,7 @@ class Claim:
         )  # fmt: skip
 
     def _settle(
-        self, part: Part, level: Level, device: str, store: Store | None, watcher: Watcher | None
+        self, part: Part, level: Level, device: str, earlier: Results, store: Store | None, watcher: Watcher | None
     ) -> tuple[dict[str, Any], bool]:
         key = (self.id, part.name, level, device)
         if watcher:
@@ -192,7 +193,7 @@ class Claim:
         reused = result is not None
         if result is None:
             tell = (lambda fraction: watcher.advance(part, fraction)) if watcher else (lambda fraction: None)
-            result = part.run(Setting(level, device, tell))
+            result = part.run(Setting(level, device, tell, dict(earlier)))
             if store:
                 store.save(key, result)
         if watcher:

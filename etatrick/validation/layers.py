@@ -1,0 +1,220 @@
+"""Dropout masks on weights as drop-in layers: adaptive (from any derived duality) and fixed-rate."""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, final
+
+import torch
+from torch import Tensor, nn
+
+from etatrick.errors import InputError
+from etatrick.numerics.compiled import compile_penalty
+from etatrick.theory.clamping import clamped
+from etatrick.theory.duality import Duality
+from etatrick.theory.parameters import Parameter
+from etatrick.theory.symbols import lam as lam_symbol
+from etatrick.theory.symbols import w
+from etatrick.validation.torch_compile import torch_function
+
+
+class Mask(ABC):
+    """A law of multiplicative noise on weights with mean 1, whose scale is treated as a constant (detached)."""
+
+    @abstractmethod
+    def noise(self, shape: tuple[int, ...], generator: torch.Generator, dtype: torch.dtype) -> Tensor:
+        """Draw the raw noise, independent of the weights."""
+
+    @abstractmethod
+    def apply(self, weight: Tensor, noise: Tensor) -> Tensor:
+        """Return the multiplicative mask for these weights and this noise, detached from the graph."""
+
+    @property
+    @abstractmethod
+    def twin(self) -> tuple[Duality, float]:
+        """The penalty Ω and the λ that this mask imposes on a linear model with unit-norm columns."""
+
+    def draw(self, weight: Tensor, generator: torch.Generator | None = None) -> Tensor:
+        """Return a mask for `weight`, drawn with `generator` (default: torch's own)."""
+        generator = generator or torch.default_generator
+        noise = self.noise(tuple(weight.shape), generator, weight.dtype).to(weight.device)
+        return self.apply(weight, noise)
+
+
+@final
+@dataclass(frozen=True)
+class AdaptiveGaussian(Mask):
+    """Noise N(1, λ/η̂(w)): its variance is the odds (1−α)/α of dropping.
+
+    Parameters
+    ----------
+    duality : Duality
+        Without free parameters.
+    lam : float
+        λ > 0.
+
+    Examples
+    --------
+    >>> from etatrick.theory import derive
+    >>> mask = AdaptiveGaussian(derive(eta_hat="w*(w+2)"), lam=0.1)
+    >>> mask.draw(torch.ones(3), torch.Generator().manual_seed(0)).shape
+    torch.Size([3])
+    """
+
+    duality: Duality
+    lam: float
+
+    def __post_init__(self) -> None:
+        _check(self.duality, self.lam)
+
+    @cached_property
+    def _deviation(self) -> Any:
+        import sympy as sp
+
+        return torch_function(sp.sqrt(sp.Rational(repr(float(self.lam))) / self.duality.eta_hat), w)
+
+    def noise(self, shape: tuple[int, ...], generator: torch.Generator, dtype: torch.dtype) -> Tensor:
+        """Draw standard normal noise."""
+        return torch.randn(shape, generator=generator, dtype=dtype)
+
+    def apply(self, weight: Tensor, noise: Tensor) -> Tensor:
+        """Return 1 + √(λ/η̂(|w|))·noise."""
+        with torch.no_grad():
+            size = weight.abs().clamp_min(torch.finfo(weight.dtype).tiny ** 0.25)  # η̂(0) = 0 would divide by 0
+            return torch.addcmul(torch.ones_like(weight), self._deviation(size), noise)
+
+    @property
+    def twin(self) -> tuple[Duality, float]:
+        """The penalty Ω of the duality, at λ."""
+        return self.duality, self.lam
+
+
+@final
+@dataclass(frozen=True)
+class AdaptiveBernoulli(Mask):
+    """Scaled Bernoulli noise Bern(α)/α with α = max(η̂/(η̂+λ), floor).
+
+    Parameters
+    ----------
+    duality : Duality
+        Without free parameters.
+    lam : float
+        λ > 0.
+    floor : float
+        The least retain probability, in (0, 1); it bounds the jumps 1/α.
+
+    Examples
+    --------
+    >>> from etatrick.theory import derive
+    >>> mask = AdaptiveBernoulli(derive(eta_hat="w"), lam=1.0, floor=0.5)
+    >>> sorted(set(mask.draw(torch.zeros(100), torch.Generator().manual_seed(0)).tolist()))
+    [0.0, 2.0]
+    """
+
+    duality: Duality
+    lam: float
+    floor: float
+
+    def __post_init__(self) -> None:
+        _check(self.duality, self.lam)
+        Parameter("floor", 0, 1).exact(self.floor)
+
+    @cached_property
+    def _alpha(self) -> Any:
+        import sympy as sp
+
+        alpha = self.duality.alpha.subs(lam_symbol, sp.Rational(repr(float(self.lam))))
+        return torch_function(alpha, w)
+
+    def noise(self, shape: tuple[int, ...], generator: torch.Generator, dtype: torch.dtype) -> Tensor:
+        """Draw uniform noise on [0, 1)."""
+        return torch.rand(shape, generator=generator, dtype=dtype)
+
+    def apply(self, weight: Tensor, noise: Tensor) -> Tensor:
+        """Return 1{noise < α}/α."""
+        with torch.no_grad():
+            alpha = self._alpha(weight.abs()).clamp_min(self.floor)
+            return (noise < alpha).to(weight.dtype) / alpha
+
+    @property
+    def twin(self) -> tuple[Duality, float]:
+        """The clamped penalty, at λ."""
+        return clamped(self.duality, retain=self.floor, strength=self.lam), self.lam
+
+
+@final
+@dataclass(frozen=True)
+class FixedRate(Mask):
+    """Scaled Bernoulli noise Bern(α)/α with one retain probability for all weights.
+
+    Parameters
+    ----------
+    retain : float
+        α in (0, 1].
+    """
+
+    retain: float
+
+    def __post_init__(self) -> None:
+        Parameter("retain", 0, 1, "]").exact(self.retain)
+
+    def noise(self, shape: tuple[int, ...], generator: torch.Generator, dtype: torch.dtype) -> Tensor:
+        """Draw uniform noise on [0, 1)."""
+        return torch.rand(shape, generator=generator, dtype=dtype)
+
+    def apply(self, weight: Tensor, noise: Tensor) -> Tensor:
+        """Return 1{noise < α}/α."""
+        return (noise < self.retain).to(weight.dtype) / self.retain
+
+    @property
+    def twin(self) -> tuple[Duality, float]:
+        """Ridge, ½w², at λ = (1−α)/α."""
+        from etatrick.theory.penalty_catalogue import penalties
+
+        return penalties["ridge"](c=1).duality, (1 - self.retain) / self.retain
+
+
+@final
+class MaskedLinear(nn.Linear):
+    """``nn.Linear`` whose weights are masked in training; in evaluation it is the plain layer.
+
+    Parameters
+    ----------
+    in_features, out_features, bias
+        As for ``torch.nn.Linear``. The bias is never masked.
+    mask : Mask
+        The law of the noise; one mask per forward pass, shared by the batch.
+    generator : torch.Generator, optional
+        Source of the noise.
+
+    Examples
+    --------
+    >>> layer = MaskedLinear(4, 2, mask=FixedRate(retain=0.5))
+    >>> layer(torch.ones(3, 4)).shape
+    torch.Size([3, 2])
+    """
+
+    def __init__(
+        self,
+        in_features: int,
+        out_features: int,
+        bias: bool = True,
+        *,
+        mask: Mask,
+        generator: torch.Generator | None = None,
+    ) -> None:
+        super().__init__(in_features, out_features, bias)
+        self.mask, self.generator = mask, generator
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Apply the layer to `input` of shape (…, in_features)."""
+        if not self.training:
+            return super().forward(input)
+        mask = self.mask.draw(self.weight, self.generator)
+        return nn.functional.linear(input, self.weight * mask, self.bias)
+
+
+def _check(duality: Duality, lam: float) -> None:
+    compile_penalty(duality)
+    if not (isinstance(lam, int | float) and 0 < lam < float("inf")):
+        raise InputError(f"lam = {lam}", "λ must be a finite number > 0", "choose e.g. lam=0.01")
