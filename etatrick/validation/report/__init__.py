@@ -5,7 +5,7 @@ Start at :func:`write_report`.  ``document`` holds the JSON, ``figures`` the dra
 """
 
 from etatrick.validation.report.document import schema
-from etatrick.validation.report.files import prepare
+from etatrick.validation.files import prepare
 from etatrick.validation.report.render import ReportFiles, write_report
 
 __all__ = ["ReportFiles", "prepare", "schema", "write_report"]

@@ -1,4 +1,4 @@
-"""How the report reaches the disk: the folder is checked first, and every file is written atomically."""
+"""How results reach the disk: the folder is checked first, and every file is written atomically."""
 
 import os
 import secrets

@@ -1,0 +1,11 @@
+from . import agreement as agreement
+from . import figures as figures
+from . import layers as layers
+from .claim import Claim as Claim
+from .ensemble import train_ensemble as train_ensemble
+from .evidence import Evidence as Evidence
+from .evidence import Finding as Finding
+from .ledger import claims as claims
+from .linear_ensemble import train_linear_ensemble as train_linear_ensemble
+from .report import write_report as write_report
+from .store import DirectoryStore as DirectoryStore

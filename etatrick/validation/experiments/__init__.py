@@ -1,0 +1,1 @@
+"""The computations behind the claims: each part returns JSON-ready results and fixes its margins in advance."""
