@@ -1,4 +1,4 @@
-"""etatrick: which penalty does a dropout scheme impose, is the claim true, and does a trained network agree?"""
+"""etatrick: which penalty does a dropout scheme impose, is the claim true, and does a trained network agree."""
 
 import lazy_loader as lazy
 

@@ -4,8 +4,8 @@ from .compiled import CompiledPenalty as CompiledPenalty
 from .compiled import compile_penalty as compile_penalty
 from .modelling import cvxpy_optimum as cvxpy_optimum
 from .modelling import cvxpy_penalty as cvxpy_penalty
-from .solver import Path as Path
-from .solver import Solution as Solution
-from .solver import Status as Status
+from .solution import Path as Path
+from .solution import Solution as Solution
+from .solution import Status as Status
 from .solver import path as path
 from .solver import solve as solve

@@ -57,7 +57,7 @@ class CompiledPenalty:
 
     @cached_property
     def steepest(self) -> float:
-        """sup Ω′, the largest |z| with a finite conjugate Ω*(z), for a convex penalty."""
+        """Sup Ω′, the largest |z| with a finite conjugate Ω*(z), for a convex penalty."""
         return float(sp.limit(self._slope, w, sp.oo))
 
     @cached_property

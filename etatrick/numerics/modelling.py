@@ -44,7 +44,9 @@ def cvxpy_penalty(penalty: Any, variable: Any) -> Any:
 
     duality = compile_penalty(penalty).duality
     if not duality.conditions["convex"].holds:
-        raise InputError(str(duality.penalty), "is not convex, which a cvxpy model needs", "use etatrick.numerics.solve")
+        raise InputError(
+            str(duality.penalty), "is not convex, which a cvxpy model needs", "use etatrick.numerics.solve"
+        )
     atoms = {sp.exp: cp.exp, sp.log: cp.log}
 
     def build(expr: Any) -> Any:
@@ -66,7 +68,9 @@ def cvxpy_penalty(penalty: Any, variable: Any) -> Any:
     except (TypeError, ValueError):
         model = None
     if model is None or not model.is_convex():
-        raise InputError(str(duality.penalty), "has no form that cvxpy accepts as convex", "use etatrick.numerics.solve")
+        raise InputError(
+            str(duality.penalty), "has no form that cvxpy accepts as convex", "use etatrick.numerics.solve"
+        )
     return model
 
 
@@ -106,7 +110,7 @@ def cvxpy_optimum(
     coef = cp.Variable(posed.X.shape[1])
     loss = 0.5 * cp.sum_squares(posed.y - posed.X @ coef)
     model = cp.Problem(cp.Minimize(loss + lam * cvxpy_penalty(posed.penalty.duality, coef)))
-    tight = {name: 1e-13 for name in ("tol_gap_abs", "tol_gap_rel", "tol_feas")}
+    tight = dict.fromkeys(("tol_gap_abs", "tol_gap_rel", "tol_feas"), 1e-13)
     model.solve(solver=cp.CLARABEL, **tight)
     if coef.value is None:
         raise RuntimeError(f"cvxpy ended with status {model.status}")

@@ -132,7 +132,10 @@ def problem(
                          "remove rows instead of weighting them negatively")  # fmt: skip
     X_mean, y_mean = np.zeros(matrix.shape[1]), 0.0
     if fit_intercept:
-        X_mean, y_mean = np.average(matrix, axis=0, weights=weights), float(np.average(target, weights=weights))
+        X_mean, y_mean = (
+            np.average(matrix, axis=0, weights=weights),
+            float(np.average(target, weights=weights)),
+        )
     root = np.sqrt(weights)
     return Problem((matrix - X_mean) * root[:, None], (target - y_mean) * root, compile_penalty(penalty),
                    float(lam), X_mean, y_mean)  # fmt: skip

@@ -46,10 +46,12 @@ def ridge_step(problem: Problem, weight: "NDArray[np.float64]") -> "NDArray[np.f
         scaled = problem.X * root
         system = scaled @ scaled.T
         system.flat[:: n + 1] += problem.lam
-        return root * (scaled.T @ cho_solve(cho_factor(system, lower=True), problem.y))
+        small: NDArray[np.float64] = root * (scaled.T @ cho_solve(cho_factor(system, lower=True), problem.y))
+        return small
     system = root[:, None] * problem.gram * root
     system.flat[:: d + 1] += problem.lam
-    return root * cho_solve(cho_factor(system, lower=True), root * problem.correlation)
+    coef: NDArray[np.float64] = root * cho_solve(cho_factor(system, lower=True), root * problem.correlation)
+    return coef
 
 
 def _unpenalised_step(

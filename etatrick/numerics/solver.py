@@ -1,17 +1,16 @@
 """`solve` and `path`: penalised least squares to machine precision, with certificates and unlocked zeros."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from enum import Enum
-from typing import TYPE_CHECKING, Any, Final, Literal, final
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 import numpy as np
 
 from etatrick.errors import InputError
-from etatrick.numerics.certificates import Certificate, certificate, violations
+from etatrick.numerics.certificates import certificate, violations
 from etatrick.numerics.newton import polish
 from etatrick.numerics.problem import Problem, check_lam, problem
 from etatrick.numerics.reweighted import reweighted_ridge, ridge_step
+from etatrick.numerics.solution import Path, Solution, Status
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -20,73 +19,6 @@ Method = Literal["auto", "reweighted_ridge"]
 ROUND: Final = 25  # reweighted steps between two attempts to finish with Newton's method
 ROUNDS: Final = 400
 NEGLIGIBLE: Final = 1e-7  # relative size below which a coordinate is tried at exactly 0
-
-
-class Status(Enum):
-    """How a solve ended, in a sentence for the user."""
-
-    CONVERGED = "The stationarity conditions hold to the tolerance asked for."
-    STALLED = "Rounding stopped progress before the tolerance; the certificate says how close it came."
-    LIMIT = "The iteration limit was reached; pass the result as start= to go on, or loosen tol."
-
-
-@final
-@dataclass(frozen=True)
-class Solution:
-    """A solution of ½‖y − Xw‖² + λ Σ Ω(w_j), with what proves it.
-
-    Parameters
-    ----------
-    coef : ndarray, shape (d,)
-    intercept : float
-    objective : float
-        The objective's value.
-    certificate : Certificate
-        Recomputed from the data; see :func:`etatrick.numerics.certify`.
-    status : Status
-    iterations : int
-        Reweighted ridge steps taken.
-    history : tuple of float
-        The objective after each step; it never increases beyond rounding.
-    """
-
-    coef: "NDArray[np.float64]"
-    intercept: float
-    objective: float
-    certificate: Certificate
-    status: Status
-    iterations: int
-    history: tuple[float, ...]
-
-    def to_json(self) -> dict[str, Any]:
-        """Return JSON-ready data without the history."""
-        return {
-            "coef": self.coef.tolist(),
-            "intercept": self.intercept,
-            "objective": self.objective,
-            "certificate": self.certificate.to_json(),
-            "status": self.status.name.lower(),
-            "iterations": self.iterations,
-        }
-
-
-@final
-@dataclass(frozen=True)
-class Path:
-    """Solutions along decreasing λ: `coefs` (n_lams, d), `lams` (n_lams,), and one certificate each."""
-
-    lams: "NDArray[np.float64]"
-    solutions: tuple[Solution, ...]
-
-    @property
-    def coefs(self) -> "NDArray[np.float64]":
-        """The coefficients, shape (n_lams, d)."""
-        return np.array([solution.coef for solution in self.solutions])
-
-    @property
-    def certificates(self) -> tuple[Certificate, ...]:
-        """One certificate per λ."""
-        return tuple(solution.certificate for solution in self.solutions)
 
 
 def solve(
@@ -269,7 +201,7 @@ def _release(posed: Problem, coef: "NDArray[np.float64]", tol: float) -> "NDArra
     step = excess[worst] / posed.gram[worst, worst]
     before = posed.objective(coef)
     for _ in range(60):
-        moved = coef + step * direction
+        moved: NDArray[np.float64] = coef + step * direction
         if posed.objective(moved) < before:
             return moved
         step /= 2

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-
 AGAIN = 0.2  # seconds after which the alarm rings again, should a handler have swallowed it
 
 

@@ -121,10 +121,12 @@ class Family:
         known = {p.name: p for p in self.parameters}
         for name in values:
             if name not in known:
-                raise InputError(name, f"is no parameter of {self.name}", f"its parameters: {', '.join(known) or 'none'}")
-        for name, parameter in known.items():
+                raise InputError(
+                    name, f"is no parameter of {self.name}", f"its parameters: {', '.join(known) or 'none'}"
+                )
+        for name, wanted in known.items():
             if name not in values:
-                raise InputError(self.name, f"needs {parameter.domain}", f"pass {name}=…")
+                raise InputError(self.name, f"needs {wanted.domain}", f"pass {name}=…")
         return Member(self, {name: known[name].exact(value) for name, value in values.items()})
 
 

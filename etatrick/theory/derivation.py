@@ -151,11 +151,27 @@ class _Derivation:
             how = "α = η̂/(η̂+λ)"
             self._obtain("alpha", lambda: forms.alpha_from_eta_hat(known["eta_hat"]), how)
             if known["dual"] is None and known["penalty"] is not None:
-                how = "f(η) = 2Ω(ŵ) − ŵ²/η with η̂(ŵ) = η"
-                self._obtain("dual", lambda: forms.dual_from_penalty(known["penalty"], known["eta_hat"]), how)
+                self._obtain_dual()
         free = {s for expr in known.values() if expr is not None for s in expr.free_symbols} - {w, eta, lam}
         return Duality(self.given, known["penalty"], known["eta_hat"], known["dual"], known["alpha"],
                        tuple(sorted(free, key=str)), self.base, tuple(self.steps))  # fmt: skip
+
+    def _obtain_dual(self) -> None:
+        """Obtain f, unless η̂ decreases somewhere: then no dual reproduces Ω, and the step shows the place."""
+        from etatrick.theory import forms
+        from etatrick.theory.signs import prove_sign
+
+        eta_hat, penalty = self.known["eta_hat"], self.known["penalty"]
+        try:
+            with budget(self.deadline - time.monotonic()):
+                monotone = prove_sign(eta_hat.diff(w), ">=", w)
+        except OutOfTimeError:
+            monotone = Verdict("unknown", "out of time")
+        if monotone.status == "refuted":
+            self.steps.append(Step(LATEX["dual"], "η̂ decreases, so no dual f reproduces Ω", monotone))
+            return
+        how = "f(η) = 2Ω(ŵ) − ŵ²/η with η̂(ŵ) = η"
+        self._obtain("dual", lambda: forms.dual_from_penalty(penalty, eta_hat), how)
 
     def _integrated(self) -> Any:
         from etatrick.theory import forms

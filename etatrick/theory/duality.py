@@ -116,9 +116,7 @@ class Duality:
         """
         from etatrick.theory.parameters import Parameter, find
 
-        table = {
-            find(name, self.parameters): Parameter(name).exact(value) for name, value in values.items()
-        }
+        table = {find(name, self.parameters): Parameter(name).exact(value) for name, value in values.items()}
         changed = {form: _substitute(getattr(self, form), table) for form in FORMS}
         left = tuple(p for p in self.parameters if p not in table)
         return replace(self, **changed, base=_substitute(self.base, table), parameters=left)

@@ -12,7 +12,12 @@ from etatrick.theory.symbols import eta, lam, w
 
 def tidy(expr: Any) -> Any:
     """Return the shortest of a few equivalent forms (all symbols positive)."""
-    forms = [expr, sp.simplify(expr), sp.logcombine(sp.simplify(sp.expand_log(expr))), sp.factor(denested(expr))]
+    forms = [
+        expr,
+        sp.simplify(expr),
+        sp.logcombine(sp.simplify(sp.expand_log(expr))),
+        sp.factor(denested(expr)),
+    ]
     forms += [_unit_logs(form) for form in forms]
     return min(forms, key=_length)
 

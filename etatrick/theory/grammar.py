@@ -155,16 +155,10 @@ class _Builder:
         name, shown = node.function, f'"{node.function}" at position {node.position}'
         if name not in FUNCTIONS:
             known = ", ".join(sorted(FUNCTIONS))
-            raise InputError(
-                shown, "no such function", f"write * to multiply, or use one of {known}, Piecewise"
-            )
+            raise InputError(shown, "no such function", f"write * to multiply, or use one of {known}, Piecewise")
         function = FUNCTIONS[name]
         if not function.least <= len(node.arguments) <= function.most:
-            bounds = (
-                f"{function.least}"
-                if function.least == function.most
-                else f"{function.least} to {function.most}"
-            )
+            bounds = f"{function.least}" if function.least == function.most else f"{function.least} to {function.most}"
             rule = f"{name} takes {bounds} argument{'s' * (function.most > 1)}, not {len(node.arguments)}"
             raise InputError(node.source, rule, "add or remove arguments")
         arguments = [self.build(argument) for argument in node.arguments]
@@ -182,9 +176,7 @@ class _Builder:
 
     def _piecewise(self, node: Piecewise) -> Any:
         if not node.branches or not isinstance(node.branches[-1][1], Truth):
-            raise InputError(
-                node.source, "the last condition of a Piecewise must be True", "end with (value, True)"
-            )
+            raise InputError(node.source, "the last condition of a Piecewise must be True", "end with (value, True)")
         pairs = [(self.build(value), self._condition(condition)) for value, condition in node.branches]
         kept = [pair for pair in pairs if pair[1] != sp.false]
         # Evaluation would solve the conditions for their symbol, at any cost in time.
@@ -198,9 +190,7 @@ class _Builder:
             return join(*[self._condition(part) for _, part in _operands(node, node.operator)])
         left, right = self.build(node.left), self.build(node.right)
         if left.has(sp.Piecewise) or right.has(sp.Piecewise):
-            raise InputError(
-                node.source, "a condition must not contain a Piecewise", "write its branches out"
-            )
+            raise InputError(node.source, "a condition must not contain a Piecewise", "write its branches out")
         _check_comparable([left, right], node.source)
         return _COMPARISONS[node.operator](left, right)
 
@@ -288,6 +278,4 @@ def _check_constant(x: Any, source: str) -> None:
     if not value.is_real:
         raise InputError(source, _REAL, _DOMAIN)
     if value != 0 and not 1 / _LARGEST <= abs(value) <= _LARGEST:
-        raise InputError(
-            source, "a number is zero or between 1e-300 and 1e300 in size", "rescale the formula"
-        )
+        raise InputError(source, "a number is zero or between 1e-300 and 1e300 in size", "rescale the formula")

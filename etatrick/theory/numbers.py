@@ -107,10 +107,18 @@ def eta_hat_at(d: "Duality", x: "ArrayLike") -> "NDArray[np.float64]":
 
 
 def dual_at(d: "Duality", e: "ArrayLike") -> "NDArray[np.float64]":
-    """Return f(e); without a closed form, 2Ω(ŵ) − ŵ²/e with ŵ the root of η̂(w) = e."""
+    """Return f(e); without a closed form, 2Ω(ŵ) − ŵ²/e with ŵ the root of η̂(w) = e.
+
+    Raises
+    ------
+    InputError
+        If η̂ decreases somewhere: then no dual exists.
+    """
     size = magnitudes(e)
     if d.dual is not None:
         return evaluate(d.dual, eta, size, limit_at_zero(_lowest(d.dual), eta))
+    if d.conditions["monotone"].status == "refuted":
+        raise InputError(str(d.eta_hat), "decreases, so no dual f reproduces Ω", "choose a nondecreasing rule")
     rule = compiled(sp.log(d.eta_hat), w)
     inverse = _mapped(lambda level: _root(rule, np.log(level)) if level > 0 else 0.0, size)
     with np.errstate(all="ignore"):

@@ -88,9 +88,15 @@ def prove_zero(expr: Any) -> Verdict:
 _REWRITES = (
     ("expands to 0", sp.expand),
     ("opening roots and expanding gives 0", lambda e: sp.expand(sp.together(denested(e)))),
-    ("opening roots and expanding logarithms gives 0", lambda e: sp.expand(sp.expand_log(sp.expand(denested(e))))),
+    (
+        "opening roots and expanding logarithms gives 0",
+        lambda e: sp.expand(sp.expand_log(sp.expand(denested(e)))),
+    ),
     ("simplifies to 0", lambda e: sp.simplify(denested(e))),
-    ("simplifies to 0 after expanding logarithms", lambda e: sp.simplify(sp.expand_log(denested(sp.factor(e))))),
+    (
+        "simplifies to 0 after expanding logarithms",
+        lambda e: sp.simplify(sp.expand_log(denested(sp.factor(e)))),
+    ),
     ("simplifies to 0 after opening roots", lambda e: sp.simplify(denested(sp.simplify(e)))),
 )
 

@@ -2,8 +2,8 @@
 
 from typing import Final
 
-from etatrick.theory.catalogue import families
 from etatrick.theory.catalogue import Family as Strategy
+from etatrick.theory.catalogue import families
 from etatrick.theory.parameters import Parameter
 
 strategies: Final = families(

@@ -77,5 +77,10 @@ class Verdict:
 
     def __str__(self) -> str:
         witness = ", ".join(f"{name}={value:.6g}" for name, value in self.witness.items())
-        parts = [f"{self.status}: {self.method}", self.domain, f"witness {witness}" if witness else "", self.detail]
+        parts = [
+            f"{self.status}: {self.method}",
+            self.domain,
+            f"witness {witness}" if witness else "",
+            self.detail,
+        ]
         return "; ".join(part for part in parts if part)

@@ -1,4 +1,4 @@
-"""Equivalence tests that can say no: do trained networks agree with the theory within a margin fixed in advance?"""
+"""Equivalence tests that can say no: agreement within a margin fixed in advance, difference, or undecided."""
 
 import math
 from dataclasses import dataclass

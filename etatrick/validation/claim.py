@@ -184,7 +184,13 @@ class Claim:
         )  # fmt: skip
 
     def _settle(
-        self, part: Part, level: Level, device: str, earlier: Results, store: Store | None, watcher: Watcher | None
+        self,
+        part: Part,
+        level: Level,
+        device: str,
+        earlier: Results,
+        store: Store | None,
+        watcher: Watcher | None,
     ) -> tuple[dict[str, Any], bool]:
         key = (self.id, part.name, level, device)
         if watcher:

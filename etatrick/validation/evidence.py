@@ -85,8 +85,7 @@ class Finding(Verdict):
             **rest,
             formulas=tuple(Formula(**entry) for entry in data["formulas"]),
             tables=tuple(
-                Table(t["caption"], tuple(t["columns"]), tuple(tuple(row) for row in t["rows"]))
-                for t in data["tables"]
+                Table(t["caption"], tuple(t["columns"]), tuple(tuple(row) for row in t["rows"])) for t in data["tables"]
             ),
             pictures=tuple(Picture(**entry) for entry in data["pictures"]),
         )
@@ -147,4 +146,5 @@ class Evidence:
     def from_json(cls, data: Mapping[str, Any]) -> "Evidence":
         """Rebuild an entry from :meth:`to_json` data."""
         rest = {k: v for k, v in data.items() if k not in (*COLUMNS, "holds")}
-        return cls(**rest, **{name: Finding.from_json(data[name]) for name in COLUMNS})
+        derived, solved, observed = (Finding.from_json(data[name]) for name in COLUMNS)
+        return cls(**rest, derived=derived, solved=solved, observed=observed)

@@ -134,7 +134,8 @@ class AdaptiveBernoulli(Mask):
         """Return 1{noise < α}/α."""
         with torch.no_grad():
             alpha = self._alpha(weight.abs()).clamp_min(self.floor)
-            return (noise < alpha).to(weight.dtype) / alpha
+            mask: Tensor = (noise < alpha).to(weight.dtype) / alpha
+            return mask
 
     @property
     def twin(self) -> tuple[Duality, float]:

@@ -1,8 +1,9 @@
 """Training methods that should impose one penalty: log-sum gradient, AdaTikhonov, η-trick, AdaProx, fixed rate."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Final, final
+from typing import Final, final
 
 import sympy as sp
 import torch
@@ -19,27 +20,46 @@ from etatrick.validation.torch_compile import torch_function
 LEAST_ALPHA: Final = 1e-3
 
 
-class Training(ABC):
-    """One training run of a stacked network: the optimiser and what a method adds to each step."""
+def nothing() -> None:
+    """Do nothing: the hook of methods that need none."""
 
-    def __init__(self, network: StackedNetwork, learning_rate: float) -> None:
-        self.network = network
-        self.optimizer = torch.optim.Adam([*network.weights, *network.biases], lr=learning_rate, fused=True)
 
-    def forward_weights(self) -> list[Tensor] | None:
-        """Return the weights to use in the forward pass, or None for the network's own."""
-        return None
+def own_weights() -> list[Tensor] | None:
+    """Return None: the forward pass uses the network's own weights."""
+    return None
 
-    def add_gradient(self) -> None:
-        """Add the penalty's gradient to the gradients of the loss."""
 
-    def after_step(self) -> None:
-        """Act on the weights after the optimiser's step."""
+@final
+@dataclass(frozen=True)
+class Training:
+    """One run of a method on a stacked network: its optimiser and what the method adds to each step.
+
+    Parameters
+    ----------
+    optimizer : torch.optim.Optimizer
+        Steps the network's weights and biases.
+    forward_weights : callable
+        Returns the weights to use in the forward pass, or None for the network's own.
+    add_gradient : callable
+        Adds the penalty's gradient to the gradients of the loss.
+    after_step : callable
+        Acts after the optimiser's step.
+    auxiliary : torch.optim.Optimizer, optional
+        Steps the method's own variables, at `rate_factor` times the network's learning rate.
+    """
+
+    optimizer: torch.optim.Optimizer
+    forward_weights: Callable[[], list[Tensor] | None] = own_weights
+    add_gradient: Callable[[], None] = nothing
+    after_step: Callable[[], None] = nothing
+    auxiliary: torch.optim.Optimizer | None = None
+    rate_factor: float = 1.0
 
     def set_rate(self, rate: float) -> None:
         """Set the learning rate."""
-        for group in self.optimizer.param_groups:
-            group["lr"] = rate
+        for optimizer, factor in ((self.optimizer, 1.0), (self.auxiliary, self.rate_factor)):
+            for group in optimizer.param_groups if optimizer else ():
+                group["lr"] = factor * rate
 
 
 class Method(ABC):
@@ -67,15 +87,12 @@ class PenaltyGradient(Method):
     def begin(self, network: StackedNetwork, learning_rate: float, generators: list[torch.Generator]) -> Training:
         """Start a run."""
         slope = torch_function(sp.simplify(sp.diff(self.duality.penalty, w)), w)
-        method = self
 
-        class Run(Training):
-            def add_gradient(self) -> None:
-                for weight in network.weights:
-                    assert weight.grad is not None
-                    weight.grad.add_(slope(weight.detach().abs()) * weight.detach().sign(), alpha=method.lam)
+        def add_gradient() -> None:
+            for weight in network.weights:
+                _gradient(weight).add_(slope(weight.detach().abs()) * weight.detach().sign(), alpha=self.lam)
 
-        return Run(network, learning_rate)
+        return Training(_adam(network, learning_rate), add_gradient=add_gradient)
 
 
 @final
@@ -92,20 +109,17 @@ class AdaTikhonov(Method):
 
     def begin(self, network: StackedNetwork, learning_rate: float, generators: list[torch.Generator]) -> Training:
         """Start a run."""
-        rule = _alpha(self.duality, self.lam)
+        rule = torch_function(self.duality.alpha.subs(lam_symbol, sp.Rational(repr(float(self.lam)))), w)
+        alphas = [torch.ones_like(weight) for weight in network.weights]
 
-        class Run(Training):
-            alphas: tuple[Tensor, ...] = tuple(torch.ones_like(weight) for weight in network.weights)
+        def add_gradient() -> None:
+            for weight, alpha in zip(network.weights, alphas, strict=True):
+                _gradient(weight).add_(weight.detach() * (1 - alpha) / alpha)
 
-            def add_gradient(self) -> None:
-                for weight, alpha in zip(network.weights, self.alphas, strict=True):
-                    assert weight.grad is not None
-                    weight.grad.add_(weight.detach() * (1 - alpha) / alpha)
+        def refresh() -> None:
+            alphas[:] = [rule(weight.detach().abs()).clamp_min(LEAST_ALPHA) for weight in network.weights]
 
-            def after_step(self) -> None:
-                self.alphas = tuple(rule(weight.detach().abs()).clamp_min(LEAST_ALPHA) for weight in network.weights)
-
-        return Run(network, learning_rate)
+        return Training(_adam(network, learning_rate), add_gradient=add_gradient, after_step=refresh)
 
 
 @final
@@ -133,30 +147,22 @@ class EtaTrick(Method):
     def begin(self, network: StackedNetwork, learning_rate: float, generators: list[torch.Generator]) -> Training:
         """Start a run."""
         growth = torch_function(sp.simplify(eta_symbol * sp.diff(self.duality.dual, eta_symbol)), eta_symbol)
-        method = self
         logs = [torch.full_like(weight, 5.0).requires_grad_(True) for weight in network.weights]
-        outer = torch.optim.Adam(logs, lr=learning_rate * self.rate_factor, fused=True)
+        auxiliary = torch.optim.Adam(logs, lr=learning_rate * self.rate_factor, fused=True)
 
-        class Run(Training):
-            def add_gradient(self) -> None:
-                for weight, z in zip(network.weights, logs, strict=True):
-                    assert weight.grad is not None
-                    with torch.no_grad():
-                        odds = torch.exp(-z)  # λ/η
-                        weight.grad.add_(weight * odds)
-                        level = method.lam * torch.exp(z.double())  # η f′(η) cancels in single precision
-                        slope = method.lam * (growth(level).to(z.dtype) + method.decay) - weight.square() * odds
-                        z.grad = 0.5 * slope
+        @torch.no_grad()
+        def add_gradient() -> None:
+            for weight, z in zip(network.weights, logs, strict=True):
+                odds = torch.exp(-z)  # λ/η
+                _gradient(weight).add_(weight * odds)
+                level = self.lam * torch.exp(z.double())  # η f′(η) cancels in single precision
+                z.grad = 0.5 * (self.lam * (growth(level).to(z.dtype) + self.decay) - weight.square() * odds)
 
-            def after_step(self) -> None:
-                outer.step()
+        def step() -> None:
+            auxiliary.step()
 
-            def set_rate(self, rate: float) -> None:
-                super().set_rate(rate)
-                for group in outer.param_groups:
-                    group["lr"] = rate * method.rate_factor
-
-        return Run(network, learning_rate)
+        return Training(_adam(network, learning_rate), add_gradient=add_gradient, after_step=step,
+                        auxiliary=auxiliary, rate_factor=self.rate_factor)  # fmt: skip
 
 
 @final
@@ -171,20 +177,19 @@ class AdaProx(Method):
     def begin(self, network: StackedNetwork, learning_rate: float, generators: list[torch.Generator]) -> Training:
         """Start a run."""
         rule = torch_function(self.duality.eta_hat, w)
-        method = self
+        optimizer = _adam(network, learning_rate)
 
-        class Run(Training):
-            def after_step(self) -> None:
-                group = self.optimizer.param_groups[0]
-                for weight in network.weights:
-                    state = self.optimizer.state[weight]
-                    second = state["exp_avg_sq"] / (1 - group["betas"][1] ** float(state["step"]))
-                    with torch.no_grad():
-                        reach = rule(weight.abs()) * second.sqrt()
-                        # η̂√v̂/(η̂√v̂ + lr·λ): no division by √v̂, which is 0 for inputs that never vary
-                        weight.mul_(reach / (reach + group["lr"] * method.lam + torch.finfo(reach.dtype).tiny))
+        @torch.no_grad()
+        def shrink() -> None:
+            group = optimizer.param_groups[0]
+            for weight in network.weights:
+                state = optimizer.state[weight]
+                second = state["exp_avg_sq"] / (1 - group["betas"][1] ** float(state["step"]))
+                reach = rule(weight.abs()) * second.sqrt()
+                # η̂√v̂/(η̂√v̂ + lr·λ): no division by √v̂, which is 0 for inputs that never vary
+                weight.mul_(reach / (reach + group["lr"] * self.lam + torch.finfo(reach.dtype).tiny))
 
-        return Run(network, learning_rate)
+        return Training(optimizer, after_step=shrink)
 
 
 @final
@@ -199,16 +204,16 @@ class FixedRateDropout(Method):
         """Start a run."""
         mask = FixedRate(self.retain)
 
-        class Run(Training):
-            def forward_weights(self) -> list[Tensor]:
-                masks = [
-                    torch.stack([mask.draw(part.detach(), g) for part, g in zip(weight, generators, strict=True)])
-                    for weight in network.weights
-                ]
-                return [weight * drawn for weight, drawn in zip(network.weights, masks, strict=True)]
+        def masked(weight: Tensor) -> Tensor:
+            return torch.stack([part * mask.draw(part, g) for part, g in zip(weight, generators, strict=True)])
 
-        return Run(network, learning_rate)
+        return Training(_adam(network, learning_rate), lambda: [masked(weight) for weight in network.weights])
 
 
-def _alpha(duality: Duality, lam: float) -> Any:
-    return torch_function(duality.alpha.subs(lam_symbol, sp.Rational(repr(float(lam)))), w)
+def _adam(network: StackedNetwork, learning_rate: float) -> torch.optim.Adam:
+    return torch.optim.Adam([*network.weights, *network.biases], lr=learning_rate, fused=True)
+
+
+def _gradient(weight: Tensor) -> Tensor:
+    assert weight.grad is not None
+    return weight.grad

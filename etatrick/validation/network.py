@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import final
 
 import torch
@@ -33,7 +34,7 @@ class StackedNetwork:
         """Return networks with weights uniform in ±1/√fan_in and biases 0; one generator per seed."""
         generators = [torch.Generator().manual_seed(s) for s in seeds]
         weights, biases = [], []
-        for fan_in, fan_out in zip(widths, widths[1:], strict=False):
+        for fan_in, fan_out in pairwise(widths):
             drawn = torch.stack([torch.rand((fan_in, fan_out), generator=g) for g in generators])
             weights.append(nn.Parameter(((2 * drawn - 1) / math.sqrt(fan_in)).to(device)))
             biases.append(nn.Parameter(torch.zeros(len(seeds), 1, fan_out, device=device)))

@@ -96,7 +96,8 @@ def _build(expr: Any, values: dict[Any, Tensor]) -> Tensor:
         factor, rest = expr.as_coeff_Mul()
         product = _fold([_build(term, values) for term in sp.Mul.make_args(rest)], torch.mul)
         return product * float(factor) if factor != 1 else product
-    return HEADS[expr.func](*(_build(argument, values) for argument in expr.args))
+    result: Tensor = HEADS[expr.func](*(_build(argument, values) for argument in expr.args))
+    return result
 
 
 def _power(expr: Any, values: dict[Any, Tensor]) -> Tensor:
@@ -125,6 +126,7 @@ def _piecewise(expr: Any, values: dict[Any, Tensor]) -> Tensor:
 
 def _fold(items: Any, combine: Callable[[Tensor, Tensor], Tensor]) -> Tensor:
     first, *rest = items
+    total: Tensor = first
     for item in rest:
-        first = combine(first, item)
-    return first
+        total = combine(total, item)
+    return total

@@ -32,9 +32,7 @@ class CheckError(Exception):
 
 def run(*command: str | Path, cwd: Path = ROOT) -> str:
     """Run a command and return what it printed; an exit code other than 0 is a failed check."""
-    done = subprocess.run(
-        [str(word) for word in command], cwd=cwd, capture_output=True, text=True, check=False
-    )
+    done = subprocess.run([str(word) for word in command], cwd=cwd, capture_output=True, text=True, check=False)
     if done.returncode != 0:
         said = "\n".join((done.stdout + done.stderr).strip().splitlines()[-25:])
         name = Path(command[0]).name
@@ -121,9 +119,7 @@ def checks_of_use(wheel: Path, programs: Path, empty: Path) -> Iterable[tuple[st
 def main() -> int:
     """Run all checks and return the exit code: 0 if all passed."""
     parser = argparse.ArgumentParser(description="Build the wheel, install it afresh and use it.")
-    parser.add_argument(
-        "--torch", default="torch", help="the torch requirement to install, such as torch==2.13.0+cpu"
-    )
+    parser.add_argument("--torch", default="torch", help="the torch requirement to install, such as torch==2.13.0+cpu")
     torch = parser.parse_args().torch
 
     with tempfile.TemporaryDirectory(prefix="etatrick-wheel-") as name:

@@ -104,9 +104,7 @@ def test_parameters_by_name_and_by_symbol() -> None:
         parse("w/epsilon")
 
 
-@pytest.mark.parametrize(
-    "bad", ["epsilon", ["w"], ["lam"], ["exp"], ["if"], ["_x"], ["a b"], ["é"], ["x" * 33], [1]]
-)
+@pytest.mark.parametrize("bad", ["epsilon", ["w"], ["lam"], ["exp"], ["if"], ["_x"], ["a b"], ["é"], ["x" * 33], [1]])
 def test_bad_parameters(bad: object) -> None:
     with pytest.raises(InputError):
         parse("w", parameters=bad)  # type: ignore[arg-type]
@@ -265,9 +263,7 @@ def _apply(name: str, argument: Tree) -> Tree:
 
 
 def _choose(name: str, trees: list[Tree]) -> Tree:
-    return f"{name}({', '.join(text for text, _ in trees)})", (max if name == "max" else min)(
-        v for _, v in trees
-    )
+    return f"{name}({', '.join(text for text, _ in trees)})", (max if name == "max" else min)(v for _, v in trees)
 
 
 def _branch(low: Tree, high: Tree, then: Tree, otherwise: Tree) -> Tree:
@@ -286,9 +282,7 @@ def _grow(trees: st.SearchStrategy[Tree]) -> st.SearchStrategy[Tree]:
     )
 
 
-@settings(
-    deadline=None, max_examples=150, suppress_health_check=[HealthCheck.filter_too_much, HealthCheck.too_slow]
-)
+@settings(deadline=None, max_examples=150, suppress_health_check=[HealthCheck.filter_too_much, HealthCheck.too_slow])
 @given(st.recursive(_leaf(), _grow, max_leaves=6))
 def test_agrees_with_an_independent_evaluation(tree: Tree) -> None:
     text, expected = tree
@@ -297,9 +291,7 @@ def test_agrees_with_an_independent_evaluation(tree: Tree) -> None:
         read = parse(text, parameters=["a"])
     except InputError:
         assume(False)
-    value = read.subs(
-        {sp.Symbol(k if k != "lam" else "lambda", positive=True): R(v) for k, v in POINT.items()}
-    )
+    value = read.subs({sp.Symbol(k if k != "lam" else "lambda", positive=True): R(v) for k, v in POINT.items()})
     assert abs(mpmath.mpf(value.evalf(30)) - expected) <= 1e-10 * abs(expected)
 
 
@@ -326,11 +318,7 @@ def _python_reads(node: ast.AST) -> sp.Expr:
     raise AssertionError(node)
 
 
-@given(
-    st.lists(
-        st.tuples(st.sampled_from(["+", "-", "*", "/", "**"]), st.integers(1, 3), st.booleans()), max_size=5
-    )
-)
+@given(st.lists(st.tuples(st.sampled_from(["+", "-", "*", "/", "**"]), st.integers(1, 3), st.booleans()), max_size=5))
 def test_precedence_is_that_of_python(parts: list[tuple[str, int, bool]]) -> None:
     text = "2" + "".join(f"{operator}{'-' * negative}{n}" for operator, n, negative in parts)
     expected = _python_reads(ast.parse(text, mode="eval").body)

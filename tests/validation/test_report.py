@@ -99,9 +99,7 @@ class Page(HTMLParser):
 
 @pytest.fixture(scope="module")
 def files(tmp_path_factory: pytest.TempPathFactory) -> ReportFiles:
-    return write_report(
-        LEDGER, tmp_path_factory.mktemp("ledger") / "new" / "report", draw=draw, command=NASTY
-    )
+    return write_report(LEDGER, tmp_path_factory.mktemp("ledger") / "new" / "report", draw=draw, command=NASTY)
 
 
 @pytest.fixture(scope="module")
@@ -227,9 +225,7 @@ def test_a_folder_that_cannot_take_a_report_is_refused_first(tmp_path: Path, pla
 
 
 def test_an_empty_ledger_has_a_page(tmp_path: Path) -> None:
-    assert (
-        "No claims were run." in write_report([], prepare(tmp_path / "a" / "b"), draw=draw).page.read_text()
-    )
+    assert "No claims were run." in write_report([], prepare(tmp_path / "a" / "b"), draw=draw).page.read_text()
 
 
 @pytest.mark.parametrize(
@@ -272,18 +268,13 @@ def luminance(colour: str) -> float:
     digits = colour.lstrip("#")
     digits = digits if len(digits) == 6 else "".join(2 * digit for digit in digits)
     parts = [int(digits[at : at + 2], 16) / 255 for at in (0, 2, 4)]
-    red, green, blue = (
-        part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts
-    )
+    red, green, blue = (part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts)
     return 0.2126 * red + 0.7152 * green + 0.0722 * blue
 
 
 def test_text_has_contrast_in_every_theme() -> None:
     style = (resources.files("etatrick.validation.report") / "templates" / "style.css").read_text("utf-8")
-    themes = [
-        dict(re.findall(r"--([\w-]+): (#\w+)", block))
-        for block in re.findall(r":root \{(.*?)\}", style, re.S)
-    ]
+    themes = [dict(re.findall(r"--([\w-]+): (#\w+)", block)) for block in re.findall(r":root \{(.*?)\}", style, re.S)]
     assert len(themes) == 3
     for theme in themes:
         pairs = [(ink, back) for ink in ("ink", "quiet", "link") for back in ("paper", "card")]

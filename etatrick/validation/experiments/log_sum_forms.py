@@ -54,7 +54,7 @@ def derive_forms(setting: Setting) -> dict[str, Any]:
 
 
 def conclude(results: Results) -> Finding:
-    """Proved if every identity and required condition was proved from every start and the starts agree."""
+    """Conclude *proved* if every identity and required condition was, from every start, and the starts agree."""
     part = results["forms"]
     needed = [Verdict.from_json(v) for table in part["identities"].values() for v in table.values()]
     needed += [Verdict.from_json(table[name]) for table in part["conditions"].values() for name in REQUIRED]

@@ -62,9 +62,7 @@ def _compared(coefs: Any, target: Any) -> Agreement:
     return equivalence(np.array(coefs), target, margin=MARGIN * float(np.abs(target).max()))
 
 
-def _trained(
-    label: str, mask: Any, steps: int, step_size: float, decay_steps: int, setting: Setting
-) -> dict[str, Any]:
+def _trained(label: str, mask: Any, steps: int, step_size: float, decay_steps: int, setting: Setting) -> dict[str, Any]:
     from etatrick.validation.linear_ensemble import train_linear_ensemble
 
     X, y, names = diabetes()

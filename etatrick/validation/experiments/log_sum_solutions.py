@@ -73,8 +73,7 @@ def exact_masks(setting: Setting) -> dict[str, Any]:
     rng = np.random.default_rng(2021)
     gradients, minimisers = [], []
     draws = 5
-    for draw in range(draws):
-        coef = rng.normal(scale=0.3, size=X.shape[1])
+    for draw, coef in enumerate(0.3 * rng.standard_normal((draws, X.shape[1]))):
         gradient, second = _enumerated(posed, coef, duality)
         exact = -posed.descent(coef) + LAM * posed.penalty.slope(coef) * np.sign(coef)
         gradients.append(float(np.abs(gradient - exact).max()) / posed.scale)
@@ -97,17 +96,25 @@ def exact_masks(setting: Setting) -> dict[str, Any]:
 
 
 def conclude(results: Results) -> Finding:
-    """Checked if every certificate and comparison is within its tolerance; refuted by the first that is not."""
+    """Conclude *checked* if every certificate and comparison is within its tolerance, else *refuted*."""
     log_sum, lasso, masks = results["log-sum path"], results["lasso path"], results["exact masks"]
     released = abs(masks["released_objective"] - masks["best_objective"]) / masks["best_objective"]
     figures = (
         ("log-sum: largest KKT residual", max(log_sum["kkt"]), KKT_TOLERANCE),
         ("log-sum: largest move of one more reweighted ridge step", max(log_sum["moved"]), KKT_TOLERANCE),
-        ("log-sum: largest rise of the objective in a step, relative", max(log_sum["largest_rise"], 0.0), 1e-12),
+        (
+            "log-sum: largest rise of the objective in a step, relative",
+            max(log_sum["largest_rise"], 0.0),
+            1e-12,
+        ),
         ("lasso: largest duality gap, relative", max(lasso["relative_gap"]), GAP_TOLERANCE),
         ("lasso: largest difference from cvxpy's optimum, relative", max(lasso["cvxpy"]), ORACLE_TOLERANCE),
         ("expected dropout gradient minus penalised gradient", masks["gradient_residual"], MASK_TOLERANCE),
-        ("minimiser of the expected dropout loss minus ridge step", masks["minimiser_residual"], MASK_TOLERANCE),
+        (
+            "minimiser of the expected dropout loss minus ridge step",
+            masks["minimiser_residual"],
+            MASK_TOLERANCE,
+        ),
         ("objective from an all-zero start minus the best found, relative", released, GAP_TOLERANCE),
     )
     bad = [(name, value) for name, value, tolerance in figures if not value <= tolerance]

@@ -4,8 +4,8 @@ Start at :func:`write_report`.  ``document`` holds the JSON, ``figures`` the dra
 ``mathml`` and ``wording`` how formulas, text and numbers appear in it, ``files`` how bytes reach the disk.
 """
 
-from etatrick.validation.report.document import schema
 from etatrick.validation.files import prepare
+from etatrick.validation.report.document import schema
 from etatrick.validation.report.render import ReportFiles, write_report
 
 __all__ = ["ReportFiles", "prepare", "schema", "write_report"]

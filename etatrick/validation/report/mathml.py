@@ -155,6 +155,4 @@ def _is_name(element: Element) -> bool:
 
 
 def _is_operator(element: Element | None) -> bool:
-    return element is None or (
-        element.tag == "mo" and element.text not in ("|", "‖") and not _is_name(element)
-    )
+    return element is None or (element.tag == "mo" and element.text not in ("|", "‖") and not _is_name(element))

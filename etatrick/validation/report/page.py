@@ -35,9 +35,7 @@ def page(entries: Sequence[Evidence], drawn: Mapping[Place, Drawing], document: 
     from markupsafe import Markup
 
     files = resources.files(__package__) / "templates"
-    environment = Environment(
-        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
+    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     environment.filters.update(
         prose=lambda text: Markup(inline(text)),
         formula=lambda latex: Markup(to_mathml(latex, display=True)),
@@ -66,9 +64,7 @@ def _claim(entry: Evidence, index: int, drawn: Mapping[Place, Drawing], taken: s
         "anchor": anchor,
         "relation": wording.RELATION.get(entry.relation, entry.relation),
         "columns": [
-            _column(
-                name, entry.findings[name], wording.unique(f"{anchor}-{name}", taken), index, drawn, taken
-            )
+            _column(name, entry.findings[name], wording.unique(f"{anchor}-{name}", taken), index, drawn, taken)
             for name in COLUMNS
         ],
         "snippet": _snippet(entry),

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import final
 
 from etatrick.validation.evidence import Evidence
+from etatrick.validation.files import FIGURES, JSON, PAGE, prepare, write
 from etatrick.validation.report.document import document, encoded
 from etatrick.validation.report.figures import Draw, drawings
-from etatrick.validation.files import FIGURES, JSON, PAGE, prepare, write
 from etatrick.validation.report.page import page
 
 

@@ -1,0 +1,246 @@
+"""The command line: derive, solve, claims, verify, figure. Imports stay inside commands so that help is instant."""
+
+import json
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+import etatrick
+from etatrick.errors import InputError
+
+if TYPE_CHECKING:
+    from etatrick.theory.duality import Duality
+    from etatrick.validation.claim import Level
+
+EXIT_CODES = """
+\b
+Exit codes:
+  0  done; every claim asked for holds
+  1  a claim was refuted or could not be settled
+  2  bad input: one sentence says what, why, and what to do
+  130  interrupted; finished parts are kept
+"""
+as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of text.")
+
+
+class Group(click.Group):
+    """Turns bad input into one sentence and exit code 2, and an interrupt into exit code 130."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command."""
+        try:
+            return super().invoke(ctx)
+        except InputError as error:
+            click.echo(f"etatrick: {error}", err=True)
+            ctx.exit(2)
+        except KeyboardInterrupt:
+            click.echo(
+                "etatrick: interrupted; finished parts are kept, the same command goes on from there.",
+                err=True,
+            )
+            ctx.exit(130)
+
+
+@click.group(cls=Group, epilog=EXIT_CODES, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(etatrick.__version__, prog_name="etatrick")
+def main() -> None:
+    r"""Say which penalty a dropout scheme imposes, whether the claim is true, and whether trained networks agree.
+
+    \b
+    Start here:
+      etatrick derive 'w*(w+2)'      what adaptive dropout with η̂(w) = w(w+2) really penalises
+      etatrick claims                what the ledger holds
+      etatrick verify                settle every claim and write report/index.html
+    """
+
+
+@main.command()
+@click.argument("expression", metavar="EXPR")
+@click.option(
+    "--as",
+    "form",
+    type=click.Choice(["eta_hat", "penalty", "alpha", "dual"]),
+    default="eta_hat",
+    show_default=True,
+    help="What EXPR is: the weight rule η̂(w), the penalty Ω(w), the retain probability α(w), or the dual f(η).",
+)
+@click.option("--param", "parameters", multiple=True, metavar="NAME", help="A free positive parameter; repeatable.")
+@click.option("--time-limit", default=10.0, show_default=True, help="Seconds for the derivation.")
+@as_json
+def derive(expression: str, form: str, parameters: tuple[str, ...], time_limit: float, as_json: bool) -> None:
+    r"""Derive penalty, weight rule, dual and retain probability from one of them.
+
+    EXPR is a formula in w (in eta for a dual), lam and declared parameters: numbers, + - * / **, parentheses,
+    exp, log, sqrt, abs, min, max, Piecewise, trigonometric and hyperbolic functions.
+
+    \b
+    Examples:
+      etatrick derive 'w*(w+2)'
+      etatrick derive 'w*(w+epsilon)' --param epsilon
+      etatrick derive 'log(1+w/2)' --as penalty --json
+    """
+    from etatrick.theory import derive as derive_duality
+
+    given: dict[str, Any] = {form: expression}
+    duality = derive_duality(**given, parameters=parameters, time_limit=time_limit)
+    _show(as_json, _duality_json(duality), _duality_text)
+
+
+@main.command()
+@click.argument("data", metavar="DATA.csv")
+@click.option("--target", required=True, metavar="COL", help="Column to predict.")
+@click.option("--penalty", required=True, metavar="NAME[:p=v,…]", help="e.g. log_sum:epsilon=0.1 or l1:k=1.")
+@click.option("--lam", required=True, type=float, help="λ ≥ 0 in ½‖y − Xw‖² + λΣΩ(w).")
+@click.option("--intercept/--no-intercept", default=True, show_default=True, help="Fit an unpenalised constant.")
+@as_json
+def solve(data: str, target: str, penalty: str, lam: float, intercept: bool, as_json: bool) -> None:
+    r"""Solve a penalised linear regression exactly and certify the result.
+
+    DATA.csv has column names in its first row and numbers below. The loss is a sum, not a mean.
+
+    \b
+    Example:
+      etatrick solve diabetes.csv --target y --penalty log_sum:epsilon=0.1 --lam 0.01
+    """
+    from etatrick.numerics import solve as solve_problem
+    from etatrick.numerics.problem import check_lam
+    from etatrick.theory.names import penalty_named
+    from etatrick.validation.tables import read_table
+
+    check_lam(lam)
+    member = penalty_named(penalty)
+    table = read_table(Path(data), target)
+    solution = solve_problem(table.X, table.y, member, lam, fit_intercept=intercept)
+    result = {"penalty": member.name, "lam": lam, "names": list(table.names), **solution.to_json()}
+    _show(as_json, {**result, "message": solution.status.value}, _solution_text)
+
+
+@main.command()
+@as_json
+def claims(as_json: bool) -> None:
+    """List the claims of the ledger."""
+    from etatrick.validation.ledger import claims as ledger
+
+    rows = [
+        {
+            **{key: getattr(claim, key) for key in ("id", "title", "source", "relation", "statement")},
+            "parts": [part.name for part in claim.parts],
+        }
+        for claim in ledger.values()
+    ]
+    _show(as_json, {"claims": rows}, _claims_text)
+
+
+@main.command(epilog=EXIT_CODES)
+@click.argument("names", nargs=-1, metavar="[CLAIM]…")
+@click.option("--level", type=click.Choice(["quick", "full"]), default="quick", show_default=True, help="Effort.")
+@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, …: where networks train.")
+@click.option("--out", default="report", show_default=True, metavar="DIR", help="Folder of the report.")
+@as_json
+def verify(names: tuple[str, ...], level: "Level", device: str, out: str, as_json: bool) -> None:
+    """Settle claims (all of them by default) and write the report.
+
+    Each claim is derived, solved and observed, part by part; finished parts are kept in DIR/parts and used
+    again, so an interrupted run goes on where it stopped.
+    """
+    from etatrick.validation.files import prepare
+    from etatrick.validation.ledger import claims as ledger
+    from etatrick.validation.verification import chosen_device, verify_claims
+
+    chosen = [ledger[name] for name in names] or ledger.values()
+    target = prepare(Path(out))
+    where = chosen_device(device)
+    entries, files = verify_claims(chosen, target, level=level, device=where, command=_command())
+    summary = {
+        "report": str(files.page),
+        "claims": {
+            entry.claim: {column: finding.status for column, finding in entry.findings.items()} for entry in entries
+        },
+    }
+    _show(as_json, summary, _verify_text)
+    sys.exit(0 if all(entry.holds for entry in entries) else 1)
+
+
+@main.command()
+@click.argument("name")
+@click.option("--from", "source", default="report/report.json", show_default=True, help="A report's JSON.")
+@click.option("--out", default=None, metavar="FILE", help="Where to write it (.svg, .png, .pdf).  [NAME.svg]")
+@as_json
+def figure(name: str, source: str, out: str | None, as_json: bool) -> None:
+    """Draw one figure of a report again, as a vector file by default."""
+    from etatrick.validation.verification import redraw
+
+    written = redraw(name, Path(source), Path(out or f"{name}.svg"))
+    _show(as_json, {"figure": str(written)}, lambda data: f"wrote {data['figure']}")
+
+
+def _command() -> str:
+    return " ".join(["etatrick", *sys.argv[1:]])
+
+
+def _show(as_json: bool, data: dict[str, Any], text: Callable[[Mapping[str, Any]], str]) -> None:
+    click.echo(json.dumps(data, ensure_ascii=False, indent=2) if as_json else text(data))
+
+
+def _duality_json(duality: "Duality") -> dict[str, Any]:
+    import sympy as sp
+
+    from etatrick.theory.duality import FORMS
+
+    forms = {form: getattr(duality, form) for form in FORMS}
+    return {
+        "given": duality.given,
+        "forms": {name: None if expr is None else str(expr) for name, expr in forms.items()},
+        "latex": {name: None if expr is None else sp.latex(expr) for name, expr in forms.items()},
+        "parameters": [str(symbol) for symbol in duality.parameters],
+        "base": str(duality.base),
+        "steps": [
+            {"latex": s.latex, "reason": s.reason, "verdict": s.verdict.to_json() if s.verdict else None}
+            for s in duality.steps
+        ],
+        "identities": {name: verdict.to_json() for name, verdict in duality.identities.items()},
+        "conditions": {name: verdict.to_json() for name, verdict in duality.conditions.items()},
+    }
+
+
+def _duality_text(data: Mapping[str, Any]) -> str:
+    heads = {"penalty": "Ω(w) =", "eta_hat": "η̂(w) =", "dual": "f(η) =", "alpha": "α(w) ="}
+    lines = [f"{heads[name]} {form or '(no closed form; numbers are available in Python)'}"
+             for name, form in data["forms"].items()]  # fmt: skip
+    if data["base"] != "0":
+        lines.append(f"Ω is 0 at w = {data['base']}, because it has no finite limit at 0")
+    lines += ["", *(f"  {step['reason']}" for step in data["steps"] if step["verdict"])]
+    width = max(len(name) for name in (*data["identities"], *data["conditions"]))
+    for name, verdict in {**data["identities"], **data["conditions"]}.items():
+        witness = ", ".join(f"{key}={value:.4g}" for key, value in verdict["witness"].items())
+        why = "; ".join(filter(None, (verdict["method"], verdict["detail"])))
+        lines.append(f"  {name:<{width}}  {verdict['status']:<8} {why}{f' (at {witness})' if witness else ''}")
+    return "\n".join(lines)
+
+
+def _solution_text(data: Mapping[str, Any]) -> str:
+    width = max(len(name) for name in ("intercept", *data["names"]))
+    lines = [f"{name:<{width}}  {value: .10g}" for name, value in zip(data["names"], data["coef"], strict=True)]
+    lines.append(f"{'intercept':<{width}}  {data['intercept']: .10g}")
+    proof = data["certificate"]
+    lines += ["", f"objective {data['objective']:.15g}", f"KKT residual {proof['kkt']:.3g}"]
+    if proof["gap"] is not None:
+        lines.append(f"duality gap {proof['gap']:.3g} ({proof['relative_gap']:.3g} relative): the global optimum")
+    elif proof["locally_minimal"]:
+        lines.append("a local minimum (the penalty is not convex)")
+    return "\n".join([*lines, data["message"]])
+
+
+def _claims_text(data: Mapping[str, Any]) -> str:
+    return "\n\n".join(f"{row['id']}\n  {row['title']}\n  {row['source']}" for row in data["claims"])
+
+
+def _verify_text(data: Mapping[str, Any]) -> str:
+    lines = [
+        f"{claim}: " + ", ".join(f"{column} {status}" for column, status in columns.items())
+        for claim, columns in data["claims"].items()
+    ]
+    return "\n".join([*lines, f"report: {data['report']}"])

@@ -1,0 +1,51 @@
+"""One look for all figures: sizes, colours that colour-blind readers can tell apart, and markers beside colour."""
+
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+# Okabe and Ito's palette without its yellow, which is too pale on white
+COLOURS: Final = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
+DASHES: Final = ("-", "--", "-.", ":", (0, (5, 1)), (0, (1, 1)), (0, (3, 1, 1, 1)))
+GREY: Final = "#666666"
+
+
+def canvas(panels: int, height: float = 3.0, width: float = 3.6) -> "tuple[Figure, list[Axes]]":
+    """Return a figure with panels side by side, outside pyplot.
+
+    Parameters
+    ----------
+    panels : int
+        Number of panels.
+    height, width : float
+        Size of one panel in inches.
+
+    Returns
+    -------
+    figure : matplotlib.figure.Figure
+    axes : list of matplotlib.axes.Axes
+    """
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width * panels, height), layout="constrained")
+    axes = figure.subplots(1, panels, squeeze=False)[0]
+    for ax in axes:
+        ax.spines[["top", "right"]].set_visible(False)
+        ax.grid(visible=True, color="#e6e6e6", linewidth=0.6)
+        ax.set_axisbelow(True)
+        ax.tick_params(labelsize=8)
+    return figure, list(axes)
+
+
+def label(ax: "Axes", title: str, x: str, y: str) -> None:
+    """Set a panel's title and axis labels."""
+    ax.set_title(title, fontsize=9, loc="left")
+    ax.set_xlabel(x, fontsize=9)
+    ax.set_ylabel(y, fontsize=9)
+
+
+def legend(ax: "Axes", **options: Any) -> None:
+    """Add a small legend without a frame."""
+    ax.legend(fontsize=7.5, frameon=False, **options)

@@ -1,0 +1,213 @@
+"""The command line as users meet it: output, JSON, exit codes, and one clear sentence for bad input."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from etatrick.validation import cli, ledger, verification
+from etatrick.validation.claim import Claim, Part, Route, Setting
+from etatrick.validation.evidence import Finding
+
+DATA = "a,b,y\n1,0,1\n0,1,2\n1,1,3.5\n2,1,4\n"
+
+
+def run(*arguments: str) -> Result:
+    return CliRunner().invoke(cli.main, list(arguments))
+
+
+@pytest.fixture
+def table(tmp_path: Path) -> Path:
+    path = tmp_path / "data.csv"
+    path.write_text(DATA)
+    return path
+
+
+def claim(status: Any = "checked", calls: list[str] | None = None) -> Claim:
+    """A claim that settles at once, noting which parts ran."""
+
+    def work(setting: Setting) -> dict[str, Any]:
+        if calls is not None:
+            calls.append("ran")
+        return {"x": 1}
+
+    def conclude(results: Any) -> Finding:
+        witness = {"x": 1.0} if status == "refuted" else {}
+        return Finding(status, "by hand", witness=witness, summary="done", data=dict(results))
+
+    routes = [Route((Part(name, name, work),), conclude) for name in ("one", "two", "three")]
+    return Claim("test/fake", "A fake", "$1 = 1$", "nobody", "equal", *routes)
+
+
+def test_derive_prints_the_forms_and_verdicts() -> None:
+    result = run("derive", "w*(w+2)")
+    assert result.exit_code == 0
+    assert "Ω(w) = log(w/2 + 1)" in result.output
+    assert "exact_zeros" in result.output
+
+
+def test_derive_json_holds_every_form_identity_and_condition() -> None:
+    data = json.loads(run("derive", "w*(w+epsilon)", "--param", "epsilon", "--json").output)
+    assert data["forms"]["penalty"] == "log(1 + w/epsilon)"
+    assert data["parameters"] == ["epsilon"]
+    assert {v["status"] for v in data["identities"].values()} == {"proved"}
+    assert data["conditions"]["convex"]["status"] == "refuted"
+    assert data["conditions"]["convex"]["witness"]
+
+
+def test_derive_of_a_decreasing_rule_is_refuted_and_has_no_dual() -> None:
+    data = json.loads(run("derive", "1/(1+w)", "--json").output)
+    assert data["forms"]["dual"] is None
+    assert data["conditions"]["monotone"]["status"] == "refuted"
+    assert data["steps"][-1]["verdict"]["status"] == "refuted"
+
+
+def test_solve_certifies(table: Path) -> None:
+    data = json.loads(
+        run("solve", str(table), "--target", "y", "--penalty", "l1:k=1", "--lam", "0.1", "--json").output
+    )
+    assert data["names"] == ["a", "b"]
+    assert data["certificate"]["relative_gap"] <= 1e-12
+    assert data["status"] == "converged"
+    text = run("solve", str(table), "--target", "y", "--penalty", "log_sum:epsilon=0.1", "--lam", "0.01").output
+    assert "KKT residual" in text
+
+
+def test_claims_are_listed() -> None:
+    assert "flip-side/log-sum-duality" in run("claims").output
+    assert json.loads(run("claims", "--json").output)["claims"][0]["relation"] == "equal"
+
+
+HOSTILE = ["__import__('os').system('x')", "w.__class__", "9**9**9**9", "w+", "q*w", "1/0", "w" * 3000]
+BAD = [
+    *(["derive", text] for text in HOSTILE),
+    ["derive", "w", "--time-limit", "0"],
+    ["derive", "w*(w+epsilon)"],
+    ["derive", "2", "--as", "alpha"],
+    ["derive", "1-w", "--as", "penalty"],
+    ["derive", "w", "--param", "exp"],
+    ["solve", "{data}", "--target", "z", "--penalty", "l1:k=1", "--lam", "1"],
+    ["solve", "{data}", "--target", "y", "--penalty", "lasso", "--lam", "1"],
+    ["solve", "{data}", "--target", "y", "--penalty", "l1:k=-1", "--lam", "1"],
+    ["solve", "{data}", "--target", "y", "--penalty", "log_sum:epsilon=0", "--lam", "1"],
+    ["solve", "{data}", "--target", "y", "--penalty", "l1:k", "--lam", "1"],
+    ["solve", "{data}", "--target", "y", "--penalty", "l1:k=1", "--lam", "-1"],
+    ["solve", "{data}", "--target", "y", "--penalty", "l1:k=1", "--lam", "nan"],
+    ["solve", "{missing}", "--target", "y", "--penalty", "l1:k=1", "--lam", "1"],
+    ["verify", "no/such-claim"],
+    ["verify", "--device", "abacus", "--out", "{out}"],
+    ["verify", "--out", "{data}"],
+    ["verify", "--out", "{data}/below"],
+    ["figure", "digits-training", "--from", "{missing}"],
+    ["figure", "digits-training", "--out", "{out}.txt"],
+]
+
+
+@pytest.mark.parametrize("arguments", BAD, ids=lambda a: " ".join(a)[:60])
+def test_bad_input_gets_one_sentence_and_code_2(arguments: list[str], table: Path, tmp_path: Path) -> None:
+    names = {"data": str(table), "missing": str(tmp_path / "missing.csv"), "out": str(tmp_path / "out")}
+    result = run(*(a.format(**names) if a.startswith("{") else a for a in arguments))
+    assert result.exit_code == 2, result.output
+    assert "Traceback" not in result.output
+    assert len(result.stderr.strip().splitlines()) == 1
+    assert result.stderr.startswith("etatrick: ")
+    assert result.stderr.count(";") >= 1  # value: rule; remedy
+    assert table.read_text() == DATA
+
+
+@pytest.mark.parametrize(
+    ("text", "word"),
+    [
+        ("a,a,y\n1,2,3\n", "two columns"),
+        ("a,y\n1\n", "cells"),
+        ("a,y\n1,x\n", "finite"),
+        ("a,y\n1,inf\n", "finite"),
+        ("a,y\n", "row"),
+        ("y\n1\n", "besides"),
+        ("", "row"),
+    ],
+)
+def test_bad_tables_name_the_place(text: str, word: str, tmp_path: Path) -> None:
+    path = tmp_path / "bad.csv"
+    path.write_text(text)
+    result = run("solve", str(path), "--target", "y", "--penalty", "l1:k=1", "--lam", "1")
+    assert result.exit_code == 2
+    assert word in result.stderr
+
+
+def test_a_table_that_is_no_text_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "bad.csv"
+    path.write_bytes(b"\xff\xfe\x00\x01")
+    assert run("solve", str(path), "--target", "y", "--penalty", "l1:k=1", "--lam", "1").exit_code == 2
+
+
+@pytest.mark.parametrize(("status", "code"), [("proved", 0), ("checked", 0), ("refuted", 1), ("unknown", 1)])
+def test_verify_exit_code_follows_the_verdicts(
+    status: Any, code: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from etatrick.theory.catalogue import Catalogue
+
+    monkeypatch.setattr(ledger, "claims", Catalogue("claim", {"test/fake": claim(status)}))
+    result = run("verify", "--out", str(tmp_path / "out"), "--device", "cpu", "--json")
+    assert result.exit_code == code, result.output
+    assert (tmp_path / "out" / "index.html").exists()
+    assert json.loads(result.stdout)["claims"]["test/fake"]["derived"] == status
+
+
+def test_a_second_run_uses_what_is_finished(tmp_path: Path) -> None:
+    calls: list[str] = []
+    for _ in range(2):
+        entries, _files = verification.verify_claims(
+            [claim(calls=calls)], tmp_path, level="quick", device="cpu", command="etatrick verify"
+        )
+        assert entries[0].holds
+    assert calls == ["ran"] * 3
+
+
+def test_an_interrupt_keeps_finished_parts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from dataclasses import replace
+
+    from etatrick.theory.catalogue import Catalogue
+
+    calls: list[str] = []
+    whole = claim(calls=calls)
+
+    def interrupted(setting: Setting) -> dict[str, Any]:
+        raise KeyboardInterrupt
+
+    assert isinstance(whole.solve, Route)
+    stop = replace(whole, solve=Route((Part("two", "two", interrupted),), whole.solve.conclude))
+    monkeypatch.setattr(ledger, "claims", Catalogue("claim", {"test/fake": stop}))
+    assert run("verify", "--out", str(tmp_path), "--device", "cpu").exit_code == 130
+    assert not (tmp_path / "index.html").exists()
+    monkeypatch.setattr(ledger, "claims", Catalogue("claim", {"test/fake": whole}))
+    assert run("verify", "--out", str(tmp_path), "--device", "cpu").exit_code == 0
+    assert calls == ["ran"] * 3
+
+
+@pytest.mark.parametrize("code", ["import etatrick", "from etatrick.validation import cli; cli.main(['--help'])"])
+def test_start_up_loads_nothing_heavy(code: str) -> None:
+    heavy = ("torch", "cvxpy", "sympy", "scipy", "matplotlib", "sklearn", "numpy")
+    script = (
+        f"import sys, contextlib\nwith contextlib.suppress(SystemExit):\n    exec({code!r})\n"
+        f"print(sorted(m for m in {heavy!r} if m in sys.modules), file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stderr.strip().endswith("[]")
+
+
+@pytest.mark.parametrize("command", ["derive", "solve", "claims", "verify", "figure"])
+def test_every_command_teaches(command: str) -> None:
+    result = run(command, "--help")
+    assert result.exit_code == 0
+    assert "--json" in result.output
+
+
+def test_json_reports_are_drawn_again(tmp_path: Path) -> None:
+    result = run("figure", "nothing", "--from", str(tmp_path / "none.json"), "--out", str(tmp_path / "x.svg"))
+    assert result.exit_code == 2
+    assert "etatrick verify" in result.stderr
