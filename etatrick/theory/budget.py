@@ -3,9 +3,12 @@
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
+from typing import TypeVar
+
+T = TypeVar("T")
 
 AGAIN = 0.2  # seconds after which the alarm rings again, should a handler have swallowed it
 
@@ -65,3 +68,44 @@ def budget(seconds: float) -> Iterator[None]:
         signal.setitimer(signal.ITIMER_REAL, 0.0)
         signal.signal(signal.SIGALRM, previous)
         signal.setitimer(signal.ITIMER_REAL, left, AGAIN)
+
+
+def attempt(seconds: float, compute: Callable[[], T]) -> tuple[T | None, str]:
+    """Try symbolic work that may run out of time or defeat the symbolic library.
+
+    Parameters
+    ----------
+    seconds : float
+        The time allowed.
+    compute : callable
+        The work.
+
+    Returns
+    -------
+    result : object or None
+    reason : str
+        Empty if the work was done, otherwise why not.
+
+    Examples
+    --------
+    >>> attempt(5.0, lambda: 1 + 1)
+    (2, '')
+    >>> attempt(5.0, lambda: 1 / 0)
+    (None, 'the symbolic library gave up (ZeroDivisionError)')
+    """
+    try:
+        with budget(seconds):
+            return compute(), ""
+    except OutOfTimeError:
+        return None, "out of time"
+    except (
+        ArithmeticError,
+        AttributeError,
+        LookupError,
+        NotImplementedError,
+        RecursionError,
+        TypeError,
+        ValueError,
+    ) as e:
+        # on expressions beyond its reach sympy raises any of these
+        return None, f"the symbolic library gave up ({type(e).__name__})"

@@ -2,21 +2,23 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final, final
 
 import sympy as sp
 
 from etatrick.theory.balls import value_at
-from etatrick.theory.budget import OutOfTimeError, budget
+from etatrick.theory.budget import attempt
 from etatrick.theory.identities import identities
-from etatrick.theory.signs import domain_text, points, prove_sign
+from etatrick.theory.pieces import formula_near, pieces, prove_growth
+from etatrick.theory.signs import domain_text, is_smooth, points, prove_sign, prove_zero
 from etatrick.theory.symbols import w
 from etatrick.theory.verdict import Verdict
 
 if TYPE_CHECKING:
     from etatrick.theory.duality import Duality
 
-TIME_LIMIT: Final = 10.0
+TIME_LIMIT: Final = 5.0
 
 MEANINGS: Final[dict[str, str]] = {
     "subquadratic": r"$\Omega'(w) - w\,\Omega''(w) \ge 0$: $\Omega(\sqrt{u})$ is concave, so the η-trick holds",
@@ -66,36 +68,56 @@ class Conditions(Mapping[str, Verdict]):
 def _settled(duality: "Duality", name: str) -> Verdict:
     if duality.slope is None or duality.eta_hat is None:
         return Verdict("unknown", "η̂ has no closed form")
-    try:
-        with budget(TIME_LIMIT):
-            return _ARGUMENTS[name](duality)
-    except OutOfTimeError:
-        return Verdict("unknown", f"no proof within {TIME_LIMIT:g} s")
-    except NotImplementedError:
-        return Verdict("unknown", "a limit has no closed form")
+    verdict, reason = attempt(TIME_LIMIT, lambda: _ARGUMENTS[name](duality))
+    return verdict or Verdict("unknown", reason)
 
 
 def _subquadratic(d: "Duality") -> Verdict:
-    return prove_sign(sp.simplify(d.slope - w * sp.diff(d.slope, w)), ">=", w)
+    if is_smooth(d.slope):
+        return prove_sign(sp.simplify(d.slope - w * sp.diff(d.slope, w)), ">=", w)
+    return _broken(d) or prove_growth(-d.slope / w)
 
 
 def _monotone(d: "Duality") -> Verdict:
-    return prove_sign(sp.simplify(sp.diff(d.eta_hat, w)), ">=", w)
+    return prove_growth(d.eta_hat)
 
 
 def _canonical(d: "Duality") -> Verdict:
-    """Along η = η̂(w) the product η²f′(η) equals w², so it grows with η wherever η̂ strictly increases."""
+    """Along η = η̂(w) the product η²f′(η) equals w², so it grows with η wherever η̂ grows without jumps."""
     if w not in d.eta_hat.free_symbols:
         detail = "η̂ is constant: f is 0 up to η̂ and +∞ beyond, so f(1/ρ) is convex"
         return Verdict("proved", "direct", domain_text(d.eta_hat), detail=detail)
-    identity = identities(d)["stationarity"]
-    growth = prove_sign(sp.simplify(sp.diff(d.eta_hat, w)), ">", w)
+    growth = prove_growth(d.eta_hat)
     if growth.status == "refuted":
         return growth
-    if identity.status == growth.status == "proved":
-        detail = f"η̂² f′(η̂) = w² ({identity.method}) and η̂′ > 0: {growth.detail}"
+    identity = identities(d)["stationarity"]
+    if identity.status == growth.status == "proved" and is_smooth(d.eta_hat):
+        detail = f"η̂² f′(η̂) = w² ({identity.method}) and η̂′ ≥ 0: {growth.detail}"
         return Verdict("proved", "substitution of η = η̂(w)", growth.domain, detail=detail)
     return Verdict("unknown", f"identity {identity.status}, growth {growth.status}", growth.domain)
+
+
+def _convex(d: "Duality") -> Verdict:
+    return _broken(d) or prove_growth(d.slope)
+
+
+def _concave(d: "Duality") -> Verdict:
+    return _broken(d) or prove_growth(-d.slope)
+
+
+def _broken(d: "Duality") -> Verdict | None:
+    """Return a verdict against statements read off Ω′ when Ω itself jumps, or None when it is continuous."""
+    if d.penalty is None or is_smooth(d.penalty):
+        return None
+    parts = pieces(d.penalty)
+    if parts is None:
+        return Verdict("unknown", "the break points of Ω are not explicit", domain_text(d.penalty))
+    for left, right in pairwise(parts):
+        jump = prove_zero(right.formula.subs(w, left.upper) - left.formula.subs(w, left.upper))
+        if jump.status != "proved":
+            witness = dict(jump.witness)
+            return Verdict(jump.status, f"Ω jumps at w = {left.upper}", domain_text(d.penalty), witness)
+    return None
 
 
 def _integrable(d: "Duality") -> Verdict:
@@ -118,17 +140,12 @@ def _unbiased(d: "Duality") -> Verdict:
     return _limit_verdict(d.slope, sp.oo, lambda value: value == 0, "Ω′(∞)")
 
 
-def _convex(d: "Duality") -> Verdict:
-    return prove_sign(sp.simplify(sp.diff(d.slope, w)), ">=", w)
-
-
-def _concave(d: "Duality") -> Verdict:
-    return prove_sign(-sp.simplify(sp.diff(d.slope, w)), ">=", w)
-
-
 def _limit_verdict(expr: Any, end: Any, wanted: Callable[[Any], bool], name: str) -> Verdict:
     """Decide by a symbolic limit; a refutation shows a point close to that end."""
-    limit = sp.simplify(sp.limit(expr, w, end, "+" if end == 0 else "-"))
+    if pieces(expr) is None:
+        return Verdict("unknown", "the break points are not explicit", domain_text(expr))
+    outermost = formula_near(expr, end)
+    limit = sp.simplify(sp.limit(outermost, w, end, "+" if end == 0 else "-"))
     domain, detail = domain_text(expr), f"{name} = {limit}"
     if wanted(limit):
         return Verdict("proved", "limit", domain, detail=detail)

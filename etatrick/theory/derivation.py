@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, Final
 
 from etatrick.errors import InputError, shortened
-from etatrick.theory.budget import OutOfTimeError, budget
+from etatrick.theory.budget import attempt
 from etatrick.theory.duality import FORMS, Duality, Form, Step
 from etatrick.theory.symbols import eta, lam, parameter, w
 from etatrick.theory.verdict import Verdict
@@ -159,15 +159,11 @@ class _Derivation:
     def _obtain_dual(self) -> None:
         """Obtain f, unless η̂ decreases somewhere: then no dual reproduces Ω, and the step shows the place."""
         from etatrick.theory import forms
-        from etatrick.theory.signs import prove_sign
+        from etatrick.theory.pieces import prove_growth
 
         eta_hat, penalty = self.known["eta_hat"], self.known["penalty"]
-        try:
-            with budget(self.deadline - time.monotonic()):
-                monotone = prove_sign(eta_hat.diff(w), ">=", w)
-        except OutOfTimeError:
-            monotone = Verdict("unknown", "out of time")
-        if monotone.status == "refuted":
+        monotone, _ = attempt(self.deadline - time.monotonic(), lambda: prove_growth(eta_hat))
+        if monotone is not None and monotone.status == "refuted":
             self.steps.append(Step(LATEX["dual"], "η̂ decreases, so no dual f reproduces Ω", monotone))
             return
         how = "f(η) = 2Ω(ŵ) − ŵ²/η with η̂(ŵ) = η"
@@ -181,17 +177,12 @@ class _Derivation:
 
     def _obtain(self, form: Form, compute: Callable[[], Any], how: str) -> None:
         """Compute one form within the time left and record the step, open or done."""
-        before = self.known[form]
-        try:
-            with budget(self.deadline - time.monotonic()):
-                self.known[form] = compute()
-            open_reason = "no closed form found"
-        except OutOfTimeError:
-            open_reason = "out of time"
-        if self.known[form] is None:
-            verdict = Verdict("unknown", open_reason, detail=how)
-            self.steps.append(Step(LATEX[form], f"{how}: open ({open_reason}); numbers stay available", verdict))
-        elif self.known[form] != before:
+        found, reason = attempt(self.deadline - time.monotonic(), compute)
+        if found is None:
+            verdict = Verdict("unknown", reason or "no closed form found", detail=how)
+            self.steps.append(Step(LATEX[form], f"{how}: open ({verdict.method}); numbers stay available", verdict))
+        elif found != self.known[form]:
+            self.known[form] = found
             self.steps.append(self._step(form, how))
 
     def _step(self, form: Form, how: str) -> Step:

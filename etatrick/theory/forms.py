@@ -6,6 +6,7 @@ from typing import Any
 import sympy as sp
 
 from etatrick.theory.balls import value_at
+from etatrick.theory.pieces import formula_near
 from etatrick.theory.signs import denested, points
 from etatrick.theory.symbols import eta, lam, w
 
@@ -18,6 +19,7 @@ def tidy(expr: Any) -> Any:
         sp.logcombine(sp.simplify(sp.expand_log(expr))),
         sp.factor(denested(expr)),
     ]
+    forms += [sp.Add(*(sp.factor(term) for term in sp.Add.make_args(form))) for form in forms]
     forms += [_unit_logs(form) for form in forms]
     return min(forms, key=_length)
 
@@ -92,7 +94,7 @@ def penalty_from_dual(dual: Any, eta_hat: Any) -> Any:
 
 def normalised(penalty: Any) -> Any:
     """Return Ω − Ω(0+) where that limit is finite."""
-    start = sp.limit(penalty, w, 0, "+")
+    start = sp.limit(formula_near(penalty, 0), w, 0, "+")
     return tidy(penalty - start) if start.is_finite and start != 0 else penalty
 
 
@@ -108,8 +110,8 @@ def dual_from_penalty(penalty: Any, eta_hat: Any) -> Any | None:
 
     Below the range of η̂ the dual is 0 = 2Ω(0+); above it, +∞.
     """
-    low = sp.limit(eta_hat, w, 0, "+")
-    high = sp.limit(eta_hat, w, sp.oo)
+    low = sp.limit(formula_near(eta_hat, 0), w, 0, "+")
+    high = sp.limit(formula_near(eta_hat, sp.oo), w, sp.oo)
     if w not in eta_hat.free_symbols:
         return sp.Piecewise((0, eta <= eta_hat), (sp.oo, True))
     for branch in _solutions(eta_hat - eta, w):

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import sympy as sp
 
-from etatrick.theory.budget import OutOfTimeError, budget
+from etatrick.theory.budget import attempt
 from etatrick.theory.signs import prove_zero
 from etatrick.theory.symbols import eta, lam, w
 from etatrick.theory.verdict import Verdict
@@ -14,7 +14,7 @@ from etatrick.theory.verdict import Verdict
 if TYPE_CHECKING:
     from etatrick.theory.duality import Duality
 
-TIME_LIMIT = 10.0
+TIME_LIMIT = 5.0
 
 STATEMENTS = {
     "slope": r"\Omega'(w) = w/\hat\eta(w)",
@@ -52,11 +52,8 @@ def identities(duality: "Duality") -> Mapping[str, Verdict]:
 def _settle(residual: Any) -> Verdict:
     if residual is None:
         return Verdict("unknown", "a form is missing", detail="no closed form to substitute in")
-    try:
-        with budget(TIME_LIMIT):
-            return prove_zero(residual)
-    except OutOfTimeError:
-        return Verdict("unknown", f"no proof within {TIME_LIMIT:g} s")
+    verdict, reason = attempt(TIME_LIMIT, lambda: prove_zero(residual))
+    return verdict or Verdict("unknown", reason)
 
 
 def _residuals(d: "Duality") -> dict[str, Any]:

@@ -8,6 +8,7 @@ import numpy as np
 import sympy as sp
 
 from etatrick.errors import InputError
+from etatrick.theory.pieces import formula_near
 from etatrick.theory.symbols import eta, lam, w
 
 if TYPE_CHECKING:
@@ -81,7 +82,7 @@ def evaluate(expr: Any, variable: Any, x: "NDArray[np.float64]", at_zero: float)
 @lru_cache(maxsize=512)
 def limit_at_zero(expr: Any, variable: Any) -> float:
     """Return the limit from the right at 0 as a float (possibly infinite)."""
-    return float(sp.limit(expr, variable, 0, "+"))
+    return float(sp.limit(formula_near(expr, 0), variable, 0, "+"))
 
 
 def penalty_at(d: "Duality", x: "ArrayLike") -> "NDArray[np.float64]":

@@ -11,7 +11,13 @@ from etatrick.theory.verdict import Verdict
 
 Relation = Literal[">=", ">"]
 POINTS = 40
+BROKEN = (sp.Piecewise, sp.Min, sp.Max, sp.Abs, sp.Heaviside, sp.sign, sp.DiracDelta)
 EVALUATION = "a value enclosed by ball arithmetic"
+
+
+def is_smooth(expr: Any) -> bool:
+    """Tell whether a formula has no pieces, so that its derivative tells everything about its growth."""
+    return not expr.has(*BROKEN)
 
 
 def domain_text(expr: Any) -> str:
@@ -143,7 +149,7 @@ def prove_sign(expr: Any, relation: Relation = ">=", variable: Any | None = None
     tested, refutation = _search(expr, relation, domain)
     if refutation is not None:
         return refutation
-    if variable is not None and variable in expr.free_symbols and depth > 0:
+    if variable is not None and variable in expr.free_symbols and depth > 0 and is_smooth(expr):
         start = sp.limit(expr, variable, 0, "+")
         growth = prove_sign(sp.diff(expr, variable), ">", variable, depth - 1)
         if growth.status == "proved" and start.is_nonnegative:

@@ -102,11 +102,17 @@ def _steps_table(part: Results) -> Table:
 def _conditions_table(part: Results) -> Table:
     rows = tuple(
         (name, MEANINGS[name], *(part["conditions"][start][name]["status"] for start in STARTS),
-         part["conditions"]["eta_hat"][name]["detail"] or part["conditions"]["eta_hat"][name]["method"])
+         _argument(part["conditions"]["eta_hat"][name]))
         for name in part["conditions"]["eta_hat"]
     )  # fmt: skip
     columns = ("condition", "meaning", "from η̂", "from Ω", "from f", "argument")
     return Table("Conditions, for every ε > 0", columns, rows)
+
+
+def _argument(verdict: Results) -> str:
+    """Say why: the form the sign is read from, or the point that refutes."""
+    witness = ", ".join(f"{name} = {value:.4g}" for name, value in verdict["witness"].items())
+    return "; ".join(filter(None, (verdict["detail"], f"at {witness}" if witness else ""))) or str(verdict["method"])
 
 
 def _minimise_over_eta(duality: Duality) -> dict[str, Any]:
