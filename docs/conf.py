@@ -1,7 +1,9 @@
 """Settings of the documentation; `make docs` builds it. Building and reading it need no network."""
 
+import re
 import sys
 from importlib import import_module
+from inspect import ismodule, isroutine
 from pathlib import Path
 from pkgutil import walk_packages
 
@@ -32,6 +34,7 @@ nb_execution_mode = "force"
 nb_execution_timeout = 300
 nb_execution_raise_on_error = True
 nb_merge_streams = True
+nb_render_markdown_format = "myst"  # tables with formulas in cell outputs
 nb_ipywidgets_js = {}
 
 # Formulas: see _ext/mathml.py.
@@ -47,26 +50,38 @@ autodoc_typehints = "none"
 numpydoc_show_class_members = False
 
 
-def home(package: str, name: str) -> str:
-    """Return where a public name of a package is documented, relative to the package: in its own module."""
+def home(package: str, name: str) -> str | None:
+    """Return where a public function, class or module is documented, relative to its package; None for a value."""
     thing = getattr(import_module(package), name)
+    if not (isinstance(thing, type) or isroutine(thing) or ismodule(thing)):
+        return None
     module = getattr(thing, "__module__", None)
     if isinstance(module, str) and getattr(sys.modules.get(module), name, None) is thing:
         return f"~{module}.{name}".replace(f"~{package}.", "~", 1)
     return name
 
 
+def value(package: str, name: str) -> tuple[str, str, str]:
+    """Return the name of a public value, what it is, and the module that defines it."""
+    stub = Path(import_module(package).__file__).with_suffix(".pyi").read_text(encoding="utf-8")
+    module = re.search(rf"^from \.(\w+) import {name} as {name}$", stub, re.MULTILINE)
+    kind = type(getattr(import_module(package), name)).__name__
+    return name, kind, f"{package}.{module[1]}" if module else package
+
+
 # For _templates/module.rst, the public names of each package: autosummary misses names imported on first use.
 packages = [module.name for module in walk_packages(etatrick.__path__, "etatrick.") if module.ispkg]
+names = {package: sorted(getattr(import_module(package), "__all__", [])) for package in packages}
 autosummary_context = {
-    "public": {
-        package: [home(package, name) for name in sorted(getattr(import_module(package), "__all__", []))]
-        for package in packages
-    }
+    "public": {p: [there for n in names[p] if (there := home(p, n))] for p in packages},
+    "values": {p: [value(p, n) for n in names[p] if not home(p, n)] for p in packages},
 }
 
 html_theme = "pydata_sphinx_theme"
+html_static_path = ["_static"]
+html_css_files = ["formulas.css"]
 html_title = f"etatrick {release}"
+html_sidebars = {name: [] for name in ("tutorials/**", "howto/**", "theory/**", "dependencies")}  # wider pages
 html_copy_source = False
 html_show_sourcelink = False
 html_theme_options = {

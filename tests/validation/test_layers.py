@@ -53,11 +53,8 @@ def gaussian_law(size: int) -> Iterator[tuple[float, Tensor]]:
 
 
 def law(mask: Mask, alpha: Tensor) -> list[tuple[float, Tensor]]:
-    gaussian = isinstance(mask, AdaptiveGaussian | Broken) and mask.gaussian
+    gaussian = mask.gaussian if isinstance(mask, Broken) else isinstance(mask, AdaptiveGaussian)
     return list(gaussian_law(len(alpha)) if gaussian else bernoulli_law(alpha))
-
-
-AdaptiveGaussian.gaussian = True  # type: ignore[attr-defined]
 
 
 def expectations(mask: Mask, alpha: Tensor, weight: Tensor) -> dict[str, Any]:
@@ -85,7 +82,7 @@ def violations(mask: Mask, alpha: Tensor, twin: tuple[Duality, float], weight: T
     odds = (1 - alpha) / alpha
     residual = y - X @ weight
     slope = torch.tensor(compile_penalty(duality).slope(weight.numpy()))
-    wanted = {
+    wanted: dict[str, Any] = {
         "mean": torch.ones_like(weight),
         "variance": odds,
         "loss": 0.5 * float(residual.square().sum() + (odds * weight.square()).sum()),

@@ -34,7 +34,7 @@ UNARY: dict[Any, tuple[Any, float, float]] = {  # the head, an independent oracl
     sp.erfc: (scipy.special.erfc, -3, 3),
 }
 BINARY: dict[Any, Any] = {sp.Max: np.maximum, sp.Min: np.minimum}
-PENALTIES = {
+PENALTIES: dict[str, dict[str, float]] = {
     "ridge": {"c": 2},
     "l1": {"k": 3},
     "lp": {"p": 0.5},

@@ -1,0 +1,167 @@
+"""The time budget: it stops work that will not stop itself, nests, and leaves no alarm behind."""
+
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+
+import pytest
+
+from etatrick.theory.budget import OutOfTimeError, budget
+
+
+@pytest.fixture(autouse=True)
+def no_alarm_left_behind() -> Iterator[None]:
+    """After every test the timer is off and the handler is the one from before."""
+    before = signal.getsignal(signal.SIGALRM)
+    yield
+    assert signal.getitimer(signal.ITIMER_REAL)[0] == 0.0
+    assert signal.getsignal(signal.SIGALRM) is before
+
+
+def spin(seconds: float = 5.0) -> None:
+    """Work for a while, as symbolic code does: in Python, with a broad handler in every round."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        try:
+            sum(range(200))
+        except Exception:
+            continue
+
+
+def test_work_within_the_budget_is_left_alone() -> None:
+    with budget(5.0):
+        total = sum(range(1000))
+    assert total == 499500
+
+
+def test_work_past_the_budget_is_stopped() -> None:
+    began = time.monotonic()
+    with pytest.raises(OutOfTimeError), budget(0.1):
+        spin()
+    assert time.monotonic() - began < 1.0
+
+
+def test_a_broad_handler_does_not_swallow_the_alarm() -> None:
+    assert not issubclass(OutOfTimeError, Exception)
+    with pytest.raises(OutOfTimeError), budget(0.1):
+        spin()
+
+
+def test_a_handler_that_swallows_everything_meets_the_next_alarm() -> None:
+    swallowed = 0
+    began = time.monotonic()
+
+    def stubborn() -> None:
+        nonlocal swallowed
+        while time.monotonic() - began < 5.0:
+            try:
+                spin(1.0)
+            except BaseException:
+                swallowed += 1
+                if swallowed == 2:
+                    raise
+
+    with pytest.raises(OutOfTimeError), budget(0.1):
+        stubborn()
+    assert swallowed == 2
+    assert time.monotonic() - began < 2.0
+
+
+@pytest.mark.parametrize("seconds", [0.0, -1.0])
+def test_no_time_left_runs_nothing(seconds: float) -> None:
+    ran = False
+    with pytest.raises(OutOfTimeError), budget(seconds):
+        ran = True
+    assert not ran
+
+
+def test_an_inner_budget_ends_first_and_the_outer_goes_on() -> None:
+    began = time.monotonic()
+
+    def both() -> None:
+        with pytest.raises(OutOfTimeError), budget(0.1):
+            spin()
+        assert time.monotonic() - began < 0.35
+        spin()
+
+    with pytest.raises(OutOfTimeError), budget(0.4):
+        both()
+    assert 0.35 < time.monotonic() - began < 1.2
+
+
+def test_an_outer_budget_cuts_a_longer_inner_one() -> None:
+    began = time.monotonic()
+    with pytest.raises(OutOfTimeError), budget(0.1), budget(10.0):
+        spin()
+    assert time.monotonic() - began < 1.0
+
+
+def test_the_outer_alarm_still_rings_when_the_inner_swallowed_its_own() -> None:
+    began = time.monotonic()
+
+    def outer() -> None:
+        with budget(0.2):
+            with suppress(OutOfTimeError), budget(10.0):  # a caller that goes on with numbers
+                spin()
+            spin()
+
+    with pytest.raises(OutOfTimeError):
+        outer()
+    assert time.monotonic() - began < 1.0
+
+
+def test_three_levels() -> None:
+    began = time.monotonic()
+    with suppress(OutOfTimeError), budget(0.3):
+        for _ in range(100):  # goes on when a step is cut, as `derive` does with the steps that remain
+            with suppress(OutOfTimeError), budget(0.2), budget(0.05):
+                spin()
+    assert 0.2 < time.monotonic() - began < 1.2
+
+
+def test_many_short_budgets_leak_nothing() -> None:
+    for _ in range(2000):
+        with budget(1.0):
+            pass
+
+
+def test_alarms_right_at_the_end_leak_nothing() -> None:
+    for k in range(200):
+        with suppress(OutOfTimeError), budget(1e-4 + 1e-6 * k):
+            time.sleep(1e-4)
+    time.sleep(0.25)
+
+
+def test_errors_of_the_work_pass_through() -> None:
+    with pytest.raises(KeyError), budget(5.0):
+        raise KeyError("x")
+
+
+def test_other_threads_run_unbounded() -> None:
+    done: list[str] = []
+
+    def work() -> None:
+        with budget(0.01):
+            time.sleep(0.05)
+            done.append("yes")
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    assert done == ["yes"]
+
+
+def test_a_foreign_alarm_handler_is_restored() -> None:
+    rung: list[int] = []
+    previous = signal.signal(signal.SIGALRM, lambda number, frame: rung.append(number))
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 0.2)
+        with budget(5.0):
+            time.sleep(0.01)
+        time.sleep(0.3)
+        assert rung
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0.0)
+        signal.signal(signal.SIGALRM, previous)

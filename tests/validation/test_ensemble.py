@@ -1,0 +1,179 @@
+"""Many networks at once: each seed is the run it would be alone, methods share starts, and bad runs are refused."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from tolerances import FLOAT64
+
+from etatrick.errors import InputError
+from etatrick.theory import penalties
+from etatrick.validation.data import Split, digits
+from etatrick.validation.ensemble import train_ensemble
+from etatrick.validation.methods import (
+    AdaProx,
+    AdaTikhonov,
+    EtaTrick,
+    FixedRateDropout,
+    Method,
+    PenaltyGradient,
+)
+from etatrick.validation.network import StackedNetwork
+from etatrick.validation.seeding import seed
+
+LOG_SUM = penalties["log_sum"](epsilon=2).duality
+METHODS: tuple[Method, ...] = (
+    PenaltyGradient(LOG_SUM, 1e-3),
+    AdaTikhonov(LOG_SUM, 1e-3),
+    EtaTrick(LOG_SUM, 1e-3),
+    AdaProx(LOG_SUM, 1e-3),
+    FixedRateDropout(0.5),
+)
+SINGLE = 1e-4  # relative to the largest weight: single precision, and sums in another order, over 24 steps
+
+
+def small() -> Split:
+    data = digits()
+    return Split(data.train_inputs[:256], data.train_labels[:256], data.test_inputs[:100], data.test_labels[:100])
+
+
+def trained(method: Method, seeds: int, epochs: int = 3, **more: Any) -> tuple[Any, list[torch.Tensor]]:
+    kept: list[torch.Tensor] = []
+
+    def keep(network: StackedNetwork) -> None:
+        kept.extend(p.detach().clone() for p in (*network.weights, *network.biases))
+
+    options = {"hidden": (8,), "batch_size": 32, **more}
+    return train_ensemble(method, small(), seeds=seeds, epochs=epochs, final_network=keep, **options), kept
+
+
+@pytest.mark.parametrize("method", METHODS, ids=lambda m: m.name)
+def test_a_seed_is_the_same_run_in_company_as_alone(method: Method) -> None:
+    alone, first = trained(method, 1)
+    together, many = trained(method, 3)
+    for one, stack in zip(first, many, strict=True):
+        assert float((one[0] - stack[0]).abs().max()) <= SINGLE * float(one.abs().max())
+    assert np.abs(alone.nonzero[:, 0] - together.nonzero[:, 0]).max() <= 2 / 592  # two weights on the edge
+    assert np.abs(alone.error[:, 0] - together.error[:, 0]).max() <= 0.01  # one sample on the edge
+    assert abs(alone.mean_size[0] - together.mean_size[0]) <= SINGLE
+
+
+@pytest.mark.parametrize("method", METHODS, ids=lambda m: m.name)
+def test_different_seeds_are_different_runs(method: Method) -> None:
+    _, kept = trained(method, 3)
+    for a, b in ((0, 1), (0, 2), (1, 2)):
+        assert float((kept[0][a] - kept[0][b]).abs().max()) > 0.05
+
+
+def test_training_is_deterministic() -> None:
+    first, second = (trained(METHODS[4], 2)[1] for _ in range(2))
+    assert all(torch.equal(a, b) for a, b in zip(first, second, strict=True))
+
+
+def test_every_method_starts_from_the_same_weights_and_sees_the_same_batches(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    calls: list[tuple[torch.Tensor, torch.Tensor]] = []
+    forward = StackedNetwork.__call__
+
+    def watched(network: StackedNetwork, inputs: torch.Tensor, weights: Any = None) -> torch.Tensor:
+        calls.append((inputs.clone(), network.weights[0].detach().clone()))
+        return forward(network, inputs, weights)
+
+    monkeypatch.setattr(StackedNetwork, "__call__", watched)
+    seen = []
+    for method in METHODS:
+        calls.clear()
+        trained(method, 2, epochs=1)
+        seen.append(list(calls))
+    wanted = StackedNetwork.initialised((64, 8, 10), [seed("initial weights", s) for s in range(2)])
+    for run in seen:
+        assert torch.equal(run[0][1], wanted.weights[0].detach())
+        assert len(run) == 8 + 1  # batches, and the test
+        assert all(torch.equal(ours[0], first[0]) for ours, first in zip(run, seen[0], strict=True))
+    assert not torch.equal(seen[0][0][0][0], seen[0][0][0][1])  # each seed has its own order
+
+
+def test_torch_s_global_generator_is_neither_used_nor_moved() -> None:
+    torch.manual_seed(3)
+    before = torch.get_rng_state()
+    trained(METHODS[4], 1, epochs=1)
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_one_network_is_a_plain_perceptron_with_the_plain_loss() -> None:
+    """The first step of the stack, from torch's own layers and loss."""
+    data = small()
+    batch = torch.Generator().manual_seed(seed("batches", 0))
+    order = torch.randperm(256, generator=batch)
+    start = StackedNetwork.initialised((64, 8, 10), [seed("initial weights", 0)])
+    first, last = torch.nn.Linear(64, 8), torch.nn.Linear(8, 10)
+    plain = torch.nn.Sequential(first, torch.nn.ReLU(), last)
+    with torch.no_grad():
+        for linear, weight in zip((first, last), start.weights, strict=True):
+            linear.weight.copy_(weight[0].T)
+            linear.bias.zero_()
+    optimizer = torch.optim.Adam(plain.parameters(), lr=1e-3)
+    for begin in range(0, 256, 32):
+        picked = order[begin : begin + 32]
+        optimizer.zero_grad()
+        logits = plain(torch.tensor(data.train_inputs)[picked])
+        loss = torch.nn.functional.cross_entropy(logits, torch.tensor(data.train_labels)[picked])
+        loss.backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+    found, kept = trained(PenaltyGradient(LOG_SUM, 1e-30), 2, epochs=1)
+    for layer, tall, flat in ((first, kept[0], kept[2]), (last, kept[1], kept[3])):
+        assert torch.allclose(layer.weight.T, tall[0], atol=1e-5)
+        assert torch.allclose(layer.bias, flat[0, 0], atol=1e-5)
+    with torch.no_grad():
+        wrong = plain(torch.tensor(data.test_inputs)).argmax(1) != torch.tensor(data.test_labels)
+    assert abs(found.error[0, 0] - float(wrong.double().mean())) < FLOAT64
+
+
+def test_counts_and_sizes_are_those_of_the_final_weights() -> None:
+    run, kept = trained(METHODS[0], 2, threshold=0.05)
+    weights = torch.cat([weight.flatten(1) for weight in kept[:2]], dim=1)
+    assert np.allclose(run.nonzero[-1], (weights.abs() > 0.05).double().mean(1))
+    assert np.allclose(run.mean_size, weights.abs().mean(1), rtol=1e-5)
+    assert run.nonzero.shape == run.error.shape == (3, 2)
+    assert run.to_json()["nonzero"] == np.round(run.nonzero, 6).tolist()
+
+
+def test_progress_rises_to_one() -> None:
+    seen: list[float] = []
+    trained(METHODS[0], 1, epochs=4, progress=seen.append)
+    assert seen == [0.25, 0.5, 0.75, 1.0]
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        {"seeds": 0},
+        {"seeds": 2.0},
+        {"epochs": 0},
+        {"batch_size": -1},
+        {"learning_rate": 0.0},
+        {"learning_rate": float("nan")},
+        {"threshold": float("nan")},
+        {"hidden": (0,)},
+    ],
+    ids=str,
+)
+def test_a_bad_number_is_refused_by_name(bad: dict[str, Any]) -> None:
+    options: dict[str, Any] = {"hidden": (4,), "seeds": 1, "epochs": 1, **bad}
+    with pytest.raises(InputError, match=next(iter(bad))):
+        train_ensemble(METHODS[0], small(), **options)
+
+
+def test_divergence_is_reported_with_the_method_and_the_remedy() -> None:
+    with pytest.raises(InputError, match=r"LogSum diverged.*smaller rate"):
+        trained(METHODS[0], 1, epochs=2, learning_rate=1e30)
+
+
+def test_the_seeds_of_named_axes_are_all_different() -> None:
+    axes = ("initial weights", "noise", "batches", "gaussian", "bernoulli", "control")
+    seeds = [seed(axis, repetition) for axis in axes for repetition in range(200)]
+    low = {s & 0xFFFFFFFF for s in seeds}  # torch's CPU generator reads only 32 bits
+    assert len(set(seeds)) == len(low) == len(seeds)
+    assert all(0 <= s < 2**63 for s in seeds)
