@@ -5,10 +5,13 @@ from typing import TYPE_CHECKING, Any, Literal, final
 
 import numpy as np
 
-from etatrick.numerics.problem import Problem, problem
+from etatrick.errors import InputError
+from etatrick.numerics.problem import Problem, finite, problem
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
+
+SHRINK = (1.0, 1 - 1e-6, 0.999, 0.9, 0.5)
 
 
 @final
@@ -88,7 +91,11 @@ def certify(
     0.0
     """
     posed = problem(X, y, penalty, lam, fit_intercept=fit_intercept, sample_weight=sample_weight)
-    return certificate(posed, np.asarray(coef, dtype=np.float64))
+    point = finite("coef", coef)
+    if point.shape != (posed.X.shape[1],):
+        rule = f"must be {posed.X.shape[1]} finite numbers"
+        raise InputError(f"coef of shape {point.shape}", rule, "pass one per column of X")
+    return certificate(posed, point)
 
 
 def certificate(posed: Problem, coef: "NDArray[np.float64]") -> Certificate:
@@ -109,7 +116,7 @@ def violations(posed: Problem, coef: "NDArray[np.float64]") -> "NDArray[np.float
     descent = posed.descent(coef)
     if posed.lam == 0:
         return np.abs(descent)
-    pull = posed.lam * posed.penalty.slope(coef)
+    pull = posed.lam * np.where(coef != 0, posed.penalty.slope(coef), 0.0)
     inside = np.abs(descent - pull * np.sign(coef))
     with np.errstate(invalid="ignore"):
         at_zero = np.maximum(np.abs(descent) - posed.lam * posed.penalty.slope_at_zero, 0.0)
@@ -124,20 +131,37 @@ def duality_gap(posed: Problem, coef: "NDArray[np.float64]") -> float:
         return 0.5 * float(projection @ projection)
     reach = float(np.max(np.abs(posed.X.T @ residual), initial=0.0)) / posed.lam
     steepest = posed.penalty.steepest
-    theta = residual * min(1.0, steepest / reach) if reach > 0 else residual
-    conjugate = posed.lam * posed.penalty.conjugate(np.minimum(np.abs(posed.X.T @ theta) / posed.lam, steepest))
-    # P − D rearranged so that the large terms ½‖y‖² cancel exactly
-    difference = 0.5 * float((residual - theta) @ (residual - theta))
-    pairing = posed.lam * posed.penalty.value(coef) + conjugate - coef * (posed.X.T @ theta)
-    return max(difference + float(pairing.sum()), 0.0)
+    scale = min(1.0, steepest / reach) if reach > 0 else 1.0
+    # Ω* may be +∞ at sup Ω′ itself: then a point inside
+    return min(_gap_at(posed, coef, residual, scale * shrink) for shrink in ((1.0,) if scale == 1.0 else SHRINK))
+
+
+def _gap_at(posed: Problem, coef: "NDArray[np.float64]", residual: "NDArray[np.float64]", scale: float) -> float:
+    theta = scale * residual
+    pull = posed.X.T @ theta
+    at = np.minimum(np.abs(pull) / posed.lam, posed.penalty.steepest)
+    # P − D rearranged so that the large terms ½‖y‖² cancel exactly; Fenchel–Young makes every term ≥ 0
+    charges, conjugate = posed.lam * posed.penalty.value(coef), posed.lam * posed.penalty.conjugate(at)
+    pairing = charges + conjugate - coef * pull
+    rounding = 1e-9 * (np.abs(charges) + np.abs(coef * pull)).sum() + 1e-300
+    if float(pairing.sum()) < -rounding:
+        raise ArithmeticError(
+            f"the dual value exceeds the objective: the conjugate of {posed.penalty.duality.penalty} is wrong"
+        )
+    return 0.5 * float((residual - theta) @ (residual - theta)) + max(float(pairing.sum()), 0.0)
 
 
 def _locally_minimal(posed: Problem, coef: "NDArray[np.float64]") -> bool:
-    support = np.flatnonzero(coef)
-    held = violations(posed, coef)[coef == 0]
-    if held.size and float(held.max()) > 1e-9 * posed.scale:
+    if float(np.max(violations(posed, coef), initial=0.0)) > 1e-9 * posed.scale:
         return False
-    if len(support) == 0:
+    if posed.penalty.convex or posed.lam == 0:
         return True
-    hessian = posed.gram[np.ix_(support, support)] + np.diag(posed.lam * posed.penalty.curvature(coef[support]))
-    return bool(np.linalg.eigvalsh(hessian)[0] > 0)
+    held = np.abs(posed.descent(coef)) < posed.lam * posed.penalty.slope_at_zero * (1 - 1e-9)
+    moving = np.flatnonzero((coef != 0) | ~held)
+    if len(moving) == 0:
+        return True
+    bend = np.where(coef != 0, posed.penalty.curvature(coef), posed.penalty.curvature_at_zero)[moving]
+    hessian = posed.gram[np.ix_(moving, moving)] + np.diag(posed.lam * bend)
+    with np.errstate(invalid="ignore"):
+        root = np.sqrt(np.maximum(np.diag(hessian), 1e-300))
+    return bool(np.linalg.eigvalsh(hessian / np.outer(root, root))[0] > 0)

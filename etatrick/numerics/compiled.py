@@ -40,11 +40,11 @@ class CompiledPenalty:
 
     @cached_property
     def _value(self) -> Any:
-        return self.duality.penalty
+        return self.duality.penalty.rewrite(sp.Piecewise)
 
     @cached_property
     def _slope(self) -> Any:
-        return sp.simplify(self.duality.slope)
+        return sp.simplify(self.duality.slope.rewrite(sp.Piecewise))
 
     @cached_property
     def _curvature(self) -> Any:
@@ -54,6 +54,11 @@ class CompiledPenalty:
     def slope_at_zero(self) -> float:
         """Ω′(0+), possibly infinite; positive exactly when coordinates can be held at 0."""
         return limit_at_zero(self._slope, w)
+
+    @cached_property
+    def curvature_at_zero(self) -> float:
+        """Ω″(0+), possibly infinite."""
+        return limit_at_zero(self._curvature, w)
 
     @cached_property
     def steepest(self) -> float:
@@ -80,38 +85,50 @@ class CompiledPenalty:
     def eta_hat(self, coef: "NDArray[np.float64]") -> "NDArray[np.float64]":
         """Return η̂(|w|) = |w|/Ω′(|w|), possibly infinite."""
         size = np.abs(coef)
-        start = limit_at_zero(self.duality.eta_hat, w)
+        rule = self.duality.eta_hat.xreplace({sp.zoo: sp.oo}).rewrite(sp.Piecewise)
+        start = limit_at_zero(rule, w)
         with np.errstate(all="ignore"):
-            return np.maximum(evaluate(self.duality.eta_hat, w, size, start), 0.0)
+            return np.maximum(evaluate(rule, w, size, start), 0.0)
 
     def conjugate(self, slope: "NDArray[np.float64]") -> "NDArray[np.float64]":
-        """Return Ω*(z) = sup_w [z w − Ω(w)] for a convex penalty: +∞ beyond sup Ω′.
-
-        Raises
-        ------
-        InputError
-            If the conjugate has no closed form here.
-        """
+        """Return Ω*(z) = sup_w [z w − Ω(w)] for a convex penalty: +∞ beyond sup Ω′."""
         z = np.abs(slope)
-        conjugate = _conjugate(self.duality)
         values = np.where(z > self.steepest * (1 + 4e-16), np.inf, 0.0)
         inside = (z > self.slope_at_zero) & np.isfinite(values)
-        if conjugate is not None and inside.any():
-            values = np.where(inside, compiled(conjugate, w)(np.where(inside, z, 1.0)), values)
+        if inside.any() and w in self._slope.free_symbols:
+            form = _conjugate(self.duality)
+            if form is None:
+                found = self._supremum(z[inside])
+            else:
+                with np.errstate(all="ignore"):
+                    found = compiled(form, w)(z[inside])
+            values[inside] = np.where(np.isnan(found), np.inf, found)
         return values
+
+    def _supremum(self, z: "NDArray[np.float64]") -> "NDArray[np.float64]":
+        """Return Ω*(z) from the root of Ω′(w) = z, by bisection of log w."""
+        low, high = np.full(z.shape, -690.0), np.full(z.shape, 690.0)
+        for _ in range(80):
+            middle = (low + high) / 2
+            below = self.slope(np.exp(middle)) < z
+            low, high = np.where(below, middle, low), np.where(below, high, middle)
+        top = np.exp(low)
+        with np.errstate(all="ignore"):
+            return np.where(high >= 690.0, np.inf, np.maximum(z * top - self.value(top), 0.0))
 
 
 @lru_cache(maxsize=256)
 def _conjugate(duality: Duality) -> Any | None:
-    """Return Ω*(z) in closed form (z written w), None where Ω′ is constant and Ω* an indicator."""
+    """Return Ω*(z) in closed form (z written w), or None."""
     slope = duality.slope
-    if w not in slope.free_symbols:
-        return None
     z = sp.Symbol("z", positive=True)
-    for branch in sp.solve(slope - z, w):
-        if sp.simplify(branch.subs(z, slope) - w) == 0:
-            return sp.simplify((z * branch - duality.penalty.subs(w, branch)).subs(z, w))
-    raise InputError(str(duality.penalty), "has no conjugate in closed form here", "use the KKT certificate")
+    try:
+        for branch in sp.solve(slope - z, w):
+            if sp.simplify(branch.subs(z, slope) - w) == 0:
+                return sp.simplify((z * branch - duality.penalty.subs(w, branch)).subs(z, w))
+    except NotImplementedError:
+        pass
+    return None
 
 
 def compile_penalty(penalty: Any) -> CompiledPenalty:

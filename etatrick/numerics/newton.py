@@ -57,10 +57,17 @@ def polish(problem: Problem, coef: "NDArray[np.float64]") -> "NDArray[np.float64
 
 
 def _solve(hessian: "NDArray[np.float64]", residual: "NDArray[np.float64]") -> "NDArray[np.float64] | None":
+    """Solve by Cholesky; where the matrix is singular but not indefinite, the shortest solution."""
     from scipy.linalg import LinAlgError, cho_factor, cho_solve
 
     try:
         step: NDArray[np.float64] = cho_solve(cho_factor(hessian, lower=True), residual)
     except (LinAlgError, ValueError):
-        return None
+        if not np.isfinite(hessian).all():
+            return None
+        sizes, axes = np.linalg.eigh(hessian)
+        if sizes[0] < -1e-12 * sizes[-1]:
+            return None
+        kept = sizes > 1e-12 * sizes[-1]
+        step = axes[:, kept] @ (axes[:, kept].T @ residual / sizes[kept])
     return step if np.isfinite(step).all() else None

@@ -115,15 +115,15 @@ def problem(
     >>> problem([[1.0], [2.0]], [1.0, 2.0], penalties["l1"](k=1), 0.1).objective(np.array([1.0]))
     0.1
     """
-    matrix = _finite("X", X, 2)
-    target = _finite("y", y, 1)
+    matrix = finite("X", X, 2)
+    target = finite("y", y, 1)
     if matrix.shape[0] == 0 or matrix.shape[1] == 0:
         raise InputError(f"X of shape {matrix.shape}", "needs at least one row and one column", "pass more data")
     if len(target) != len(matrix):
         shapes = f"X of shape {matrix.shape} and y of shape {target.shape}"
         raise InputError(shapes, "X and y must have the same number of rows", "check how they were read")
     check_lam(lam)
-    weights = np.ones(len(target)) if sample_weight is None else _finite("sample_weight", sample_weight, 1)
+    weights = np.ones(len(target)) if sample_weight is None else finite("sample_weight", sample_weight, 1)
     if weights.shape != target.shape:
         shapes = f"sample_weight of shape {weights.shape}"
         raise InputError(shapes, f"needs one weight per row, shape {target.shape}", "leave it out for equal weights")
@@ -144,19 +144,23 @@ def problem(
 def check_lam(lam: float) -> None:
     """Raise an error unless λ is a finite number ≥ 0."""
     try:
-        fine = bool(np.isfinite(lam) and lam >= 0)
-    except TypeError:
+        fine = bool(np.ndim(lam) == 0 and np.isfinite(lam) and lam >= 0)
+    except (TypeError, ValueError):
         fine = False
     if not fine:
         raise InputError(f"lam = {lam}", "λ must be a finite number ≥ 0", "choose e.g. lam=0.1")
 
 
-def _finite(name: str, values: "ArrayLike", dimensions: int) -> "NDArray[np.float64]":
+def finite(name: str, values: "ArrayLike", dimensions: int | None = None) -> "NDArray[np.float64]":
+    """Return finite real numbers as a float array, or an error that names them."""
     try:
-        array = np.array(values, dtype=np.float64)
+        array = np.array(values)
+        if array.dtype.kind not in "biufO":
+            raise TypeError
+        array = array.astype(np.float64)
     except (TypeError, ValueError):
         raise InputError(name, "must be an array of real numbers", "convert or encode its columns first") from None
-    if array.ndim != dimensions:
+    if dimensions is not None and array.ndim != dimensions:
         shape = "(n, d)" if dimensions == 2 else "(n,)"
         raise InputError(f"{name} of shape {array.shape}", f"must have shape {shape}", "reshape it")
     if not np.isfinite(array).all():

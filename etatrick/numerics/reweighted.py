@@ -35,36 +35,38 @@ def ridge_step(problem: Problem, weight: "NDArray[np.float64]") -> "NDArray[np.f
     >>> ridge_step(p, np.array([2.0, 0.0]))
     array([2., 0.])
     """
-    from scipy.linalg import cho_factor, cho_solve
+    from scipy.linalg import LinAlgError, cho_factor, cho_solve
 
     n, d = problem.X.shape
-    free = np.isinf(weight)
-    if free.any() or problem.lam == 0:
-        return _unpenalised_step(problem, weight, free)
+    with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
+        free = np.isinf(weight) | (problem.lam / weight < 1e-30 * np.max(np.diag(problem.gram)))
+    if problem.lam == 0 or free.any():
+        return _least_squares_step(problem, weight, free | (problem.lam == 0))
     root = np.sqrt(weight)
-    if n < d:
-        scaled = problem.X * root
-        system = scaled @ scaled.T
-        system.flat[:: n + 1] += problem.lam
-        small: NDArray[np.float64] = root * (scaled.T @ cho_solve(cho_factor(system, lower=True), problem.y))
-        return small
-    system = root[:, None] * problem.gram * root
-    system.flat[:: d + 1] += problem.lam
-    coef: NDArray[np.float64] = root * cho_solve(cho_factor(system, lower=True), root * problem.correlation)
-    return coef
+    try:
+        if n < d:
+            scaled = problem.X * root
+            system = scaled @ scaled.T
+            system.flat[:: n + 1] += problem.lam
+            coef: NDArray[np.float64] = root * (scaled.T @ cho_solve(cho_factor(system, lower=True), problem.y))
+            return coef
+        system = root[:, None] * problem.gram * root
+        system.flat[:: d + 1] += problem.lam
+        step: NDArray[np.float64] = root * cho_solve(cho_factor(system, lower=True), root * problem.correlation)
+        return step
+    except (LinAlgError, ValueError):  # singular to rounding
+        return _least_squares_step(problem, weight, free)
 
 
-def _unpenalised_step(
+def _least_squares_step(
     problem: Problem, weight: "NDArray[np.float64]", free: "NDArray[np.bool_]"
 ) -> "NDArray[np.float64]":
-    """Solve with some coordinates unpenalised, by least squares on the augmented rows."""
-    kept = weight > 0 if problem.lam else np.ones(len(weight), dtype=bool)
-    with np.errstate(divide="ignore"):
-        rows = np.diag(np.where(free | (problem.lam == 0), 0.0, np.sqrt(problem.lam / weight)))[:, kept]
-    stacked = np.vstack([problem.X[:, kept], rows])
-    coef = np.zeros(len(weight))
-    coef[kept] = np.linalg.lstsq(stacked, np.concatenate([problem.y, np.zeros(len(weight))]))[0]
-    return coef
+    """Solve by least squares on the augmented rows, in w/√η where penalised: nothing is divided by η."""
+    root = np.sqrt(np.where(free, 1.0, weight))
+    rows = np.sqrt(problem.lam) * np.eye(len(weight))[~free]
+    stacked = np.vstack([problem.X * root, rows])
+    shortest: NDArray[np.float64] = np.linalg.lstsq(stacked, np.concatenate([problem.y, np.zeros(len(rows))]))[0]
+    return root * shortest
 
 
 def reweighted_ridge(problem: Problem, start: "NDArray[np.float64]") -> Iterator["NDArray[np.float64]"]:

@@ -1,14 +1,16 @@
 """`solve` and `path`: penalised least squares to machine precision, with certificates and unlocked zeros."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 import numpy as np
 
 from etatrick.errors import InputError
 from etatrick.numerics.certificates import certificate, violations
+from etatrick.numerics.compiled import CompiledPenalty
 from etatrick.numerics.newton import polish
-from etatrick.numerics.problem import Problem, check_lam, problem
+from etatrick.numerics.problem import Problem, check_lam, finite, problem
 from etatrick.numerics.reweighted import reweighted_ridge, ridge_step
 from etatrick.numerics.solution import Path, Solution, Status
 
@@ -81,9 +83,10 @@ def solve(
     """
     _check_choice("loss", loss, ("squared",))
     _check_choice("method", method, ("auto", "reweighted_ridge"))
-    if not (np.isfinite(tol) and tol > 0):
+    if not (_is_number(tol) and tol > 0):
         raise InputError(f"tol = {tol}", "the tolerance must be > 0", "leave it at 1e-12")
     posed = problem(X, y, penalty, lam, fit_intercept=fit_intercept, sample_weight=sample_weight)
+    _check_penalty(posed.penalty)
     return _minimise(posed, _start(posed, start), tol)
 
 
@@ -130,13 +133,17 @@ def path(
     array([3.  , 0.3 , 0.03])
     """
     posed = problem(X, y, penalty, 1.0, fit_intercept=fit_intercept, sample_weight=sample_weight)
-    grid = _grid(posed, n_lams, ratio) if lams is None else np.asarray(lams, dtype=np.float64)
+    _check_penalty(posed.penalty)
+    grid = _grid(posed, n_lams, ratio) if lams is None else finite("lams", lams, 1)
+    if len(grid) == 0:
+        raise InputError("lams of length 0", "needs at least one λ", "leave it out for the default grid")
     for lam in grid:
         check_lam(float(lam))
     solutions: list[Solution] = []
     for index, lam in enumerate(grid):
         here = posed.with_lam(float(lam))
-        starts = [_start(here, None), *([solutions[-1].coef] if solutions else [])]
+        warm = [solutions[-1].coef] if solutions else []
+        starts = warm if warm and posed.penalty.convex else [_start(here, None), *warm]
         solutions.append(min((_minimise(here, s, tol) for s in starts), key=lambda s: s.objective))
         progress((index + 1) / len(grid))
     return Path(grid, tuple(solutions))
@@ -167,9 +174,11 @@ def _minimise(posed: Problem, start: "NDArray[np.float64]", tol: float) -> Solut
         for _ in range(ROUND):
             coef = next(steps)
             history.append(posed.objective(coef))
-        if np.array_equal(coef, before):
+        if released is None and np.array_equal(coef, before):
             status = Status.STALLED
             break
+    if float(np.max(violations(posed, coef), initial=0.0)) <= tol * posed.scale:
+        status = Status.CONVERGED
     intercept = posed.y_mean - float(posed.X_mean @ coef)
     return Solution(coef, intercept, posed.objective(coef), certificate(posed, coef), status,
                     len(history) - 1, tuple(history))  # fmt: skip
@@ -177,34 +186,44 @@ def _minimise(posed: Problem, start: "NDArray[np.float64]", tol: float) -> Solut
 
 def _finish(posed: Problem, coef: "NDArray[np.float64]", tol: float) -> "NDArray[np.float64] | None":
     """Return a stationary point on the support of `coef` without its vanishing coordinates, or None."""
-    size = np.abs(coef)
-    trimmed = coef
-    if posed.penalty.slope_at_zero > 0 and posed.lam > 0:
-        held = np.abs(posed.descent(coef)) < posed.lam * posed.penalty.slope_at_zero * (1 + 1e-9)
-        shrinking = np.abs(ridge_step(posed, posed.penalty.eta_hat(coef))) < 0.999 * size
-        small = size <= NEGLIGIBLE * size.max(initial=0.0)
-        trimmed = np.where((small | (shrinking & (size < 1e-2 * size.max(initial=0.0)))) & held, 0.0, coef)
-    polished = polish(posed, trimmed)
-    if polished is None or posed.objective(polished) > posed.objective(coef) * (1 + 1e-14) + 1e-300:
-        return None
-    return polished if float(np.max(violations(posed, polished), initial=0.0)) <= tol * posed.scale else None
+    ceiling = posed.objective(coef) * (1 + 1e-14) + 1e-300
+    for trimmed in _trimmed(posed, coef):
+        for point in (polish(posed, trimmed), trimmed):
+            if point is None or posed.objective(point) > ceiling:
+                continue
+            if float(np.max(violations(posed, point), initial=0.0)) <= tol * posed.scale:
+                return point
+    return None
+
+
+def _trimmed(posed: Problem, coef: "NDArray[np.float64]") -> "Iterator[NDArray[np.float64]]":
+    """Yield guesses of the support: without tiny weights; then without those whose own axis has its minimum at 0."""
+    hold = posed.lam * posed.penalty.slope_at_zero * (1 + 1e-9) if posed.lam > 0 else 0.0
+    if hold == 0:
+        yield coef
+        return
+    size, descent = np.abs(coef), posed.descent(coef)
+    shrinking = np.abs(ridge_step(posed, posed.penalty.eta_hat(coef))) < 0.999 * size
+    squares = np.maximum(np.diag(posed.gram), 1e-300)
+    largest = max(size.max(initial=0.0), 1e-6 * float(np.max(np.abs(posed.correlation) / squares * (squares > 1e-300))))
+    small = (size <= NEGLIGIBLE * largest) | (shrinking & (size < 1e-2 * largest))
+    yield np.where(small & (np.abs(descent) < hold), 0.0, coef)
+    if posed.penalty.convex:
+        yield np.where(np.abs(descent + np.diag(posed.gram) * coef) <= hold, 0.0, coef)
 
 
 def _release(posed: Problem, coef: "NDArray[np.float64]", tol: float) -> "NDArray[np.float64] | None":
-    """Move the zero coordinate with the largest excess gradient off 0 if that lowers the objective."""
+    """Move the zero coordinates with excess gradient off 0, along it, as far as the objective falls."""
     excess = np.where(coef == 0, violations(posed, coef), 0.0)
-    worst = int(np.argmax(excess))
-    if excess[worst] <= tol * posed.scale:
+    if float(excess.max(initial=0.0)) <= tol * posed.scale:
         return None
-    direction = np.zeros_like(coef)
-    direction[worst] = np.sign(posed.descent(coef)[worst])
-    step = excess[worst] / posed.gram[worst, worst]
+    squares = np.diag(posed.gram)
+    step = np.sign(posed.descent(coef)) * excess / np.where(squares > 0, squares, 1.0)
     before = posed.objective(coef)
     for _ in range(60):
-        moved: NDArray[np.float64] = coef + step * direction
-        if posed.objective(moved) < before:
-            return moved
-        step /= 2
+        if posed.objective(coef + step) < before:
+            return coef + step
+        step = step / 2
     return None
 
 
@@ -212,16 +231,16 @@ def _start(posed: Problem, start: "ArrayLike | None") -> "NDArray[np.float64]":
     d = posed.X.shape[1]
     if start is None:
         return ridge_step(posed, np.ones(d))
-    coef = np.array(start, dtype=np.float64)
-    if coef.shape != (d,) or not np.isfinite(coef).all():
+    coef = finite("start", start)
+    if coef.shape != (d,):
         raise InputError(f"start of shape {coef.shape}", f"must be {d} finite numbers", "pass one per column of X")
     return coef
 
 
 def _grid(posed: Problem, n_lams: int, ratio: float) -> "NDArray[np.float64]":
-    if not (isinstance(n_lams, int) and n_lams >= 1):
+    if not (_is_count(n_lams) and n_lams >= 1):
         raise InputError(f"n_lams = {n_lams}", "must be an integer ≥ 1", "choose e.g. n_lams=100")
-    if not 0 < ratio < 1:
+    if not (_is_number(ratio) and 0 < ratio < 1):
         raise InputError(f"ratio = {ratio}", "must lie strictly between 0 and 1", "choose e.g. ratio=0.01")
     top = lam_max(posed)
     if not np.isfinite(top) or top == 0:
@@ -232,3 +251,23 @@ def _grid(posed: Problem, n_lams: int, ratio: float) -> "NDArray[np.float64]":
 def _check_choice(name: str, value: object, choices: tuple[str, ...]) -> None:
     if value not in choices:
         raise InputError(f"{name} = {value!r}", f"must be one of {', '.join(choices)}", f"use {name}={choices[0]!r}")
+
+
+def _check_penalty(penalty: CompiledPenalty) -> None:
+    """Refuse what reweighted ridge cannot descend on: Ω(0+) = −∞, or η̂ that falls somewhere."""
+    formula = str(penalty.duality.penalty)
+    if not np.isfinite(penalty.value(np.zeros(1))[0]):
+        raise InputError(formula, "is −∞ at w = 0, so no minimum exists", "use log(1 + w/epsilon) with epsilon > 0")
+    weight = penalty.eta_hat(np.geomspace(1e-6, 1e3, 200))
+    with np.errstate(invalid="ignore"):
+        if (weight[1:] < weight[:-1] * (1 - 1e-9)).any():
+            raise InputError(formula, "is superquadratic: reweighted ridge needs η̂ nondecreasing",
+                             "use a penalty for which w/Ω′(w) does not decrease")  # fmt: skip
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, Real) and bool(np.isfinite(float(value)))
+
+
+def _is_count(value: object) -> bool:
+    return isinstance(value, Integral)

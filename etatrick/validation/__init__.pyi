@@ -1,6 +1,8 @@
 from . import agreement as agreement
+from . import data as data
 from . import figures as figures
 from . import layers as layers
+from . import methods as methods
 from .claim import Claim as Claim
 from .ensemble import train_ensemble as train_ensemble
 from .evidence import Evidence as Evidence

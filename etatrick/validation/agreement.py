@@ -99,7 +99,7 @@ def equivalence(samples: "ArrayLike", target: "ArrayLike" = 0.0, *, margin: floa
     >>> equivalence([0.5, -0.4, 0.1], margin=0.1).outcome
     'undecided'
     """
-    from scipy import stats
+    from scipy.special import stdtr, stdtrit
 
     values = np.asarray(samples, dtype=np.float64)
     values = values[:, None] if values.ndim == 1 else values
@@ -112,29 +112,42 @@ def equivalence(samples: "ArrayLike", target: "ArrayLike" = 0.0, *, margin: floa
     if not 0 < level < 0.5:
         raise InputError(f"level = {level}", "must lie in (0, 0.5)", "choose e.g. level=0.05")
     seeds, coordinates = values.shape
-    mean = values.mean(0) - np.asarray(target, dtype=np.float64)
-    error = np.maximum(values.std(0, ddof=1) / math.sqrt(seeds), 1e-300)
+    aim = np.asarray(target, dtype=np.float64)
+    if coordinates == 0 or aim.shape not in ((), (coordinates,)) or not np.isfinite(aim).all():
+        raise InputError(
+            f"target of shape {aim.shape} for samples of shape {values.shape}",
+            "must be one finite number, or one per coordinate",
+            "for paired comparisons pass differences and target 0",
+        )
+    mean = (values.mean(0) - aim) / margin  # in units of the margin, so that the units do not matter
+    deviation = values.std(0, ddof=1) / margin
+    error = np.maximum(deviation / math.sqrt(seeds), 1e-300)
     freedom = seeds - 1
-    inside = np.maximum(stats.t.sf((mean + margin) / error, freedom), stats.t.sf((margin - mean) / error, freedom))
-    outside = stats.t.sf((np.abs(mean) - margin) / error, freedom)
-    half = stats.t.ppf(1 - level, freedom) * error
+    inside = stdtr(freedom, (np.abs(mean) - 1) / error)
+    outside = 2 * stdtr(freedom, (1 - np.abs(mean)) / error)  # either side may be the one beyond the margin
+    half = -stdtrit(freedom, level) * error
     outcome: Outcome = "undecided"
     if inside.max() <= level:
         outcome = "agrees"
     elif outside.min() <= level / coordinates:
         outcome = "differs"
-    needed = _seeds_needed(mean, error * math.sqrt(seeds), margin, level) if outcome == "undecided" else None
-    return Agreement(outcome, float(margin), float(level), seeds, float(np.abs(mean).max()),
-                     tuple((mean - half).tolist()), tuple((mean + half).tolist()), float(inside.max()),
-                     needed)  # fmt: skip
+    needed = _seeds_needed(mean, deviation, level, seeds) if outcome == "undecided" else None
+    lower, upper = margin * (mean - half), margin * (mean + half)
+    return Agreement(outcome, float(margin), float(level), seeds, float(margin * np.abs(mean).max()),
+                     tuple(lower.tolist()), tuple(upper.tolist()), float(inside.max()), needed)  # fmt: skip
 
 
-def _seeds_needed(mean: Any, deviation: Any, margin: float, level: float) -> int | None:
-    """Return the seeds at which every coordinate's interval would clear the margin (80 % power, normal law)."""
-    from scipy import stats
+def _seeds_needed(mean: Any, deviation: Any, level: float, seeds: int) -> int | None:
+    """Return the seeds that decide with 80 % power if mean and deviation (in margins) are the true ones."""
+    from scipy.special import ndtri
 
-    distance = np.abs(np.abs(mean) - margin)
-    if (distance < 1e-12 * margin).any():
+    distance = np.abs(np.abs(mean) - 1)
+    if (distance < 1e-12).any():
         return None
-    reach = stats.norm.ppf(1 - level) + stats.norm.ppf(0.8)
-    return max(2, math.ceil(float(np.max((reach * deviation / distance) ** 2))))
+    beyond, coordinates = np.abs(mean) > 1, len(mean)
+    # one coordinate beyond the margin is enough to differ; to agree, no side of any coordinate may fail
+    tail, miss = (level / (2 * coordinates), 0.2) if beyond.any() else (level, 0.1 / coordinates)
+    ratio = np.min((deviation / distance)[beyond]) if beyond.any() else np.max(deviation / distance)
+    reach = -ndtri(tail)
+    # the normal count, and Guenther's term for the estimated deviation
+    return max(seeds + 1, math.ceil(((float(reach) - float(ndtri(miss))) * float(ratio)) ** 2 + float(reach) ** 2 / 2))

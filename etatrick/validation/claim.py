@@ -3,9 +3,10 @@
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol, final
+from typing import Any, Literal, Protocol, final, get_args
 
-from etatrick.validation.evidence import COLUMNS, ColumnName, Evidence, Finding
+from etatrick.errors import InputError
+from etatrick.validation.evidence import COLUMNS, NOT_ATTEMPTED, ColumnName, Evidence, Finding
 
 Level = Literal["quick", "full"]
 Relation = Literal["equal", "upper", "lower", "limit", "iff", "refuted"]
@@ -93,7 +94,7 @@ class Absent:
 
     def conclude(self, results: Results) -> Finding:
         """Return the finding *unknown*, with the reason."""
-        return Finding("unknown", "not attempted", summary=self.reason)
+        return Finding("unknown", NOT_ATTEMPTED, summary=self.reason)
 
 
 @final
@@ -133,6 +134,11 @@ class Claim:
     observe: Route | Absent
     parameters: Mapping[str, str] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        names = [part.name for part in self.parts]
+        if len(set(names)) < len(names):  # a part's name is its key in the store
+            raise ValueError(f"parts of {self.id} share a name: {names}")
+
     @property
     def routes(self) -> dict[ColumnName, Route | Absent]:
         """The routes by the column of the ledger they fill."""
@@ -169,6 +175,8 @@ class Claim:
         Evidence
             The ledger entry.
         """
+        if level not in get_args(Level):
+            raise InputError(f"level = {level}", "is no level", f"choose one of: {', '.join(get_args(Level))}")
         findings: dict[str, Finding] = {}
         seconds: dict[str, float] = {}
         for column, route in self.routes.items():

@@ -47,7 +47,7 @@ class Group(click.Group):
 @click.group(cls=Group, epilog=EXIT_CODES, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(etatrick.__version__, prog_name="etatrick")
 def main() -> None:
-    r"""Say which penalty a dropout scheme imposes, whether the claim is true, and whether trained networks agree.
+    """Say which penalty a dropout scheme imposes, whether the claim is true, and whether trained networks agree.
 
     \b
     Start here:
@@ -71,7 +71,7 @@ def main() -> None:
 @click.option("--time-limit", default=10.0, show_default=True, help="Seconds for the derivation.")
 @as_json
 def derive(expression: str, form: str, parameters: tuple[str, ...], time_limit: float, as_json: bool) -> None:
-    r"""Derive penalty, weight rule, dual and retain probability from one of them.
+    """Derive penalty, weight rule, dual and retain probability from one of them.
 
     EXPR is a formula in w (in eta for a dual), lam and declared parameters: numbers, + - * / **, parentheses,
     exp, log, sqrt, abs, min, max, Piecewise, trigonometric and hyperbolic functions.
@@ -97,7 +97,7 @@ def derive(expression: str, form: str, parameters: tuple[str, ...], time_limit: 
 @click.option("--intercept/--no-intercept", default=True, show_default=True, help="Fit an unpenalised constant.")
 @as_json
 def solve(data: str, target: str, penalty: str, lam: float, intercept: bool, as_json: bool) -> None:
-    r"""Solve a penalised linear regression exactly and certify the result.
+    """Solve a penalised linear regression exactly and certify the result.
 
     DATA.csv has column names in its first row and numbers below. The loss is a sum, not a mean.
 

@@ -31,7 +31,7 @@ class Split:
         import torch
 
         arrays = (self.train_inputs, self.train_labels, self.test_inputs, self.test_labels)
-        first, second, third, fourth = (torch.as_tensor(array, device=device) for array in arrays)
+        first, second, third, fourth = (torch.tensor(array, device=device) for array in arrays)
         return first, second, third, fourth
 
 
@@ -50,7 +50,10 @@ def diabetes() -> "tuple[NDArray[np.float64], NDArray[np.float64], list[str]]":
     bunch = load_diabetes()
     X = bunch.data - bunch.data.mean(0)
     y = bunch.target - bunch.target.mean()
-    return X / np.linalg.norm(X, axis=0), y / np.linalg.norm(y), list(bunch.feature_names)
+    X, y = X / np.linalg.norm(X, axis=0), y / np.linalg.norm(y)
+    for array in (X, y):
+        array.flags.writeable = False  # the cache hands out the same arrays to everyone
+    return X, y, list(bunch.feature_names)
 
 
 @lru_cache(maxsize=1)

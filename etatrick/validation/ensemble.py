@@ -102,6 +102,10 @@ def train_ensemble(
     for name, value in (("seeds", seeds), ("epochs", epochs), ("batch_size", batch_size)):
         if not (isinstance(value, int) and value >= 1):
             raise InputError(f"{name} = {value}", "must be an integer ≥ 1", f"choose e.g. {name}=5")
+    if not all(isinstance(width, int) and width >= 1 for width in hidden):
+        raise InputError(f"hidden = {hidden}", "must be integers ≥ 1", "choose e.g. hidden=(300, 100)")
+    if not threshold >= 0:
+        raise InputError(f"threshold = {threshold}", "must be ≥ 0", "choose e.g. threshold=1e-5")
     if not learning_rate > 0:
         raise InputError(f"learning_rate = {learning_rate}", "must be > 0", "choose e.g. learning_rate=1e-3")
     inputs, labels, test_inputs, test_labels = data.tensors(device)

@@ -8,6 +8,7 @@ from etatrick.theory.verdict import Verdict
 
 ColumnName = Literal["derived", "solved", "observed"]
 COLUMNS: Final[tuple[ColumnName, ...]] = ("derived", "solved", "observed")
+NOT_ATTEMPTED: Final = "not attempted"
 Cell = str | float | int | bool | None
 
 
@@ -129,8 +130,9 @@ class Evidence:
 
     @property
     def holds(self) -> bool:
-        """Whether every route reached a positive verdict."""
-        return all(finding.holds for finding in self.findings.values())
+        """Whether every route that the claim takes reached a positive verdict, and it takes at least one."""
+        taken = [finding for finding in self.findings.values() if finding.method != NOT_ATTEMPTED]
+        return bool(taken) and all(finding.holds for finding in taken)
 
     def to_json(self) -> dict[str, Any]:
         """Return the entry as JSON-ready data."""

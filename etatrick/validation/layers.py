@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from functools import cached_property
+from functools import lru_cache
 from typing import Any, final
 
 import torch
@@ -67,11 +67,9 @@ class AdaptiveGaussian(Mask):
     def __post_init__(self) -> None:
         _check(self.duality, self.lam)
 
-    @cached_property
+    @property
     def _deviation(self) -> Any:
-        import sympy as sp
-
-        return torch_function(sp.sqrt(sp.Rational(repr(float(self.lam))) / self.duality.eta_hat), w)
+        return _compiled_deviation(self.duality, float(self.lam))
 
     def noise(self, shape: tuple[int, ...], generator: torch.Generator, dtype: torch.dtype) -> Tensor:
         """Draw standard normal noise."""
@@ -119,12 +117,9 @@ class AdaptiveBernoulli(Mask):
         _check(self.duality, self.lam)
         Parameter("floor", 0, 1).exact(self.floor)
 
-    @cached_property
+    @property
     def _alpha(self) -> Any:
-        import sympy as sp
-
-        alpha = self.duality.alpha.subs(lam_symbol, sp.Rational(repr(float(self.lam))))
-        return torch_function(alpha, w)
+        return _compiled_alpha(self.duality, float(self.lam))
 
     def noise(self, shape: tuple[int, ...], generator: torch.Generator, dtype: torch.dtype) -> Tensor:
         """Draw uniform noise on [0, 1)."""
@@ -219,3 +214,18 @@ def _check(duality: Duality, lam: float) -> None:
     compile_penalty(duality)
     if not (isinstance(lam, int | float) and 0 < lam < float("inf")):
         raise InputError(f"lam = {lam}", "λ must be a finite number > 0", "choose e.g. lam=0.01")
+
+
+@lru_cache(maxsize=64)
+def _compiled_deviation(duality: Duality, lam: float) -> Any:
+    """Compile √(λ/η̂); kept outside the masks, which therefore pickle."""
+    import sympy as sp
+
+    return torch_function(sp.sqrt(sp.Rational(repr(lam)) / duality.eta_hat), w)
+
+
+@lru_cache(maxsize=64)
+def _compiled_alpha(duality: Duality, lam: float) -> Any:
+    import sympy as sp
+
+    return torch_function(duality.alpha.subs(lam_symbol, sp.Rational(repr(lam))), w)

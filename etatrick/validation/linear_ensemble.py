@@ -73,31 +73,50 @@ def train_linear_ensemble(
     InputError
         If a model diverges.
     """
+    for name, value in (("seeds", seeds), ("steps", steps), ("step_size", step_size), ("decay_steps", decay_steps)):
+        if not value > 0:
+            raise InputError(
+                f"{name} = {value}", "must be > 0", f"choose e.g. {name}={0.05 if name == 'step_size' else 1000}"
+            )
     d = X.shape[1]
-    inputs = torch.as_tensor(X, dtype=torch.float64, device=device)
-    target = torch.as_tensor(y, dtype=torch.float64, device=device)[:, None]
+    inputs, target = (torch.tensor(part, dtype=torch.float64, device=device) for part in _compressed(X, y))
     generators = [torch.Generator().manual_seed(seed(label, repetition)) for repetition in range(seeds)]
     weight = torch.stack([0.2 * torch.randn(d, generator=g, dtype=torch.float64) for g in generators]).to(device)
     weight.requires_grad_(True)
     total, counted = torch.zeros_like(weight), 0
     trace_steps: list[int] = []
     trace: list[NDArray[np.float64]] = []
-    for begin in range(0, steps, CHUNK):
-        noise = torch.stack([mask.noise((CHUNK, d), g, torch.float64) for g in generators], dim=1).to(device)
-        for offset in range(min(CHUNK, steps - begin)):
-            t = begin + offset
-            gradient = _gradient(inputs, target, weight, mask.apply(weight, noise[offset]))
-            with torch.no_grad():
-                weight.sub_(gradient, alpha=step_size / (1 + t / decay_steps))
-                if t >= steps // 2:
-                    total.add_(weight)
-                    counted += 1
-        if not bool(torch.isfinite(weight).all()):
-            raise InputError(f"step_size = {step_size}", "the training diverged", "choose a smaller step size")
-        trace_steps.append(begin + CHUNK)
-        trace.append(weight.detach().mean(0).cpu().numpy())
-        progress(min(1.0, (begin + CHUNK) / steps))
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # on matrices this small, threads cost more than they bring
+    try:
+        for begin in range(0, steps, CHUNK):
+            noise = torch.stack([mask.noise((CHUNK, d), g, torch.float64) for g in generators], dim=1).to(device)
+            for offset in range(min(CHUNK, steps - begin)):
+                t = begin + offset
+                gradient = _gradient(inputs, target, weight, mask.apply(weight, noise[offset]))
+                with torch.no_grad():
+                    weight.sub_(gradient, alpha=step_size / (1 + t / decay_steps))
+                    if t >= steps // 2:
+                        total.add_(weight)
+                        counted += 1
+            if not bool(torch.isfinite(weight).all()):
+                raise InputError(f"step_size = {step_size}", "the training diverged", "choose a smaller step size")
+            trace_steps.append(min(begin + CHUNK, steps))
+            trace.append(weight.detach().mean(0).cpu().numpy())
+            progress(min(1.0, (begin + CHUNK) / steps))
+    finally:
+        torch.set_num_threads(threads)
     return LinearRun((total / counted).detach().cpu().numpy(), tuple(trace_steps), np.array(trace))
+
+
+def _compressed(
+    X: "NDArray[np.float64]", y: "NDArray[np.float64]"
+) -> "tuple[NDArray[np.float64], NDArray[np.float64]]":
+    """Return at most d rows with the same squared loss up to a constant: R and Qᵀy of X = QR."""
+    if len(X) <= X.shape[1]:
+        return X, y[:, None]
+    rotation, triangle = np.linalg.qr(X)
+    return triangle, (rotation.T @ y)[:, None]
 
 
 def _gradient(inputs: Tensor, target: Tensor, weight: Tensor, mask: Tensor) -> Tensor:

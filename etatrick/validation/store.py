@@ -10,7 +10,7 @@ from typing import Any, final
 
 from etatrick.validation.files import write
 
-LIBRARIES = ("numpy", "scipy", "sympy", "torch", "cvxpy", "scikit-learn")
+LIBRARIES = ("numpy", "scipy", "sympy", "torch", "cvxpy", "clarabel", "python-flint", "scikit-learn")
 
 
 @final
@@ -54,7 +54,7 @@ class DirectoryStore:
 
     def _file(self, key: tuple[str, ...]) -> Path:
         digest = hashlib.sha256("\x1f".join((*key, fingerprint())).encode()).hexdigest()[:16]
-        return self.root / f"{key[0].replace('/', '-')}.{'.'.join(key[1:])}.{digest}.json"
+        return self.root / f"{'.'.join(key).replace('/', '-')}.{digest}.json"
 
 
 @lru_cache(maxsize=1)

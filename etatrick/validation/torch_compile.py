@@ -66,14 +66,27 @@ def torch_function(expr: Any, *arguments: Any) -> Callable[..., Tensor]:
     if free:
         names = ", ".join(sorted(str(s) for s in free))
         raise InputError(names, "a torch function needs a number for every parameter", "call .at(…) first")
-    for head in {node.func for node in sp.preorder_traversal(expr) if isinstance(node, sp.Function)}:
-        if head not in HEADS and head is not sp.Piecewise:
-            raise InputError(str(head), "has no torch counterpart here", f"use one of {', '.join(map(str, HEADS))}")
+    _require_counterparts(expr)
 
     def function(*tensors: Tensor) -> Tensor:
         return _build(expr, dict(zip(arguments, tensors, strict=True)))
 
     return function
+
+
+def _require_counterparts(expr: Any) -> None:
+    if expr.is_Symbol or (isinstance(expr, sp.Expr) and expr.is_number) or expr == sp.true:
+        return
+    known = (
+        expr.is_Add
+        or expr.is_Mul
+        or expr.is_Pow
+        or expr.func in (sp.Piecewise, sp.functions.elementary.piecewise.ExprCondPair)
+    )
+    if not (known or expr.func in HEADS or expr.func in _RELATIONS):
+        raise InputError(str(expr.func), "has no torch counterpart here", f"use one of {', '.join(map(str, HEADS))}")
+    for argument in expr.args:
+        _require_counterparts(argument)
 
 
 def _build(expr: Any, values: dict[Any, Tensor]) -> Tensor:
@@ -112,15 +125,18 @@ def _power(expr: Any, values: dict[Any, Tensor]) -> Tensor:
 
 
 def _piecewise(expr: Any, values: dict[Any, Tensor]) -> Tensor:
-    """Select from the last piece backwards; conditions are single comparisons or True."""
-    result = torch.full_like(next(iter(values.values())), float("nan"))
-    for piece, condition in reversed(expr.args):
-        value = _build(piece, values)
-        if condition == sp.true:
-            result = value
-        else:
+    """Select the first piece whose condition, a single comparison or True, holds; each sees only its own points."""
+    first = next(iter(values.values()))
+    result, left = torch.full_like(first, float("nan")), torch.ones_like(first, dtype=torch.bool)
+    for piece, condition in expr.args:
+        chosen = left
+        if condition != sp.true:
             compare = _RELATIONS[condition.func]
-            result = torch.where(compare(_build(condition.lhs, values), _build(condition.rhs, values)), value, result)
+            chosen = left & compare(_build(condition.lhs, values), _build(condition.rhs, values))
+        # detached elsewhere: an infinite slope outside the piece would turn 0·∞ into NaN
+        own = {symbol: torch.where(chosen, value, value.detach()) for symbol, value in values.items()}
+        result = torch.where(chosen, _build(piece, own), result)
+        left = left & ~chosen
     return result
 
 

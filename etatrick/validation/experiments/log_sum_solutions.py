@@ -43,7 +43,7 @@ def log_sum_path(setting: Setting) -> dict[str, Any]:
         "relative_kkt": [c.relative_kkt for c in found.certificates],
         "locally_minimal": [c.locally_minimal for c in found.certificates],
         "moved": moved,
-        "largest_rise": float(max(rises)),
+        "largest_rise": float(np.max(rises)),
     }
 
 
@@ -85,8 +85,8 @@ def exact_masks(setting: Setting) -> dict[str, Any]:
     released = solve(X, y, duality, LAM, start=np.zeros(X.shape[1]))
     best = solve(X, y, duality, LAM)
     return {
-        "gradient_residual": max(gradients),
-        "minimiser_residual": max(minimisers),
+        "gradient_residual": float(np.max(gradients)),
+        "minimiser_residual": float(np.max(minimisers)),
         "masks": 2 ** X.shape[1],
         "draws": draws,
         "locked_objective": posed.objective(locked),
@@ -100,15 +100,15 @@ def conclude(results: Results) -> Finding:
     log_sum, lasso, masks = results["log-sum path"], results["lasso path"], results["exact masks"]
     released = abs(masks["released_objective"] - masks["best_objective"]) / masks["best_objective"]
     figures = (
-        ("log-sum: largest KKT residual", max(log_sum["kkt"]), KKT_TOLERANCE),
-        ("log-sum: largest move of one more reweighted ridge step", max(log_sum["moved"]), KKT_TOLERANCE),
+        ("log-sum: largest KKT residual", float(np.max(log_sum["kkt"])), KKT_TOLERANCE),
+        ("log-sum: largest move of one more reweighted ridge step", float(np.max(log_sum["moved"])), KKT_TOLERANCE),
         (
             "log-sum: largest rise of the objective in a step, relative",
             max(log_sum["largest_rise"], 0.0),
             1e-12,
         ),
-        ("lasso: largest duality gap, relative", max(lasso["relative_gap"]), GAP_TOLERANCE),
-        ("lasso: largest difference from cvxpy's optimum, relative", max(lasso["cvxpy"]), ORACLE_TOLERANCE),
+        ("lasso: largest duality gap, relative", float(np.max(lasso["relative_gap"])), GAP_TOLERANCE),
+        ("lasso: largest difference from cvxpy's optimum, relative", float(np.max(lasso["cvxpy"])), ORACLE_TOLERANCE),
         ("expected dropout gradient minus penalised gradient", masks["gradient_residual"], MASK_TOLERANCE),
         (
             "minimiser of the expected dropout loss minus ridge step",
@@ -143,8 +143,8 @@ def conclude(results: Results) -> Finding:
         tables=(Table("Certificates and comparisons", ("quantity", "largest value", "tolerance", "within"),
                       tuple((n, v, t, "yes" if v <= t else "no") for n, v, t in figures)),),
         pictures=(Picture("coefficient-paths", "Coefficients along λ, and the certificate of every point.",
-                          "Left and middle: ten coefficient paths shrinking to zero as λ grows, for log-sum and for "
-                          "the lasso. Right: certificates per λ, all below the tolerance line."),),
+                          "Left and middle: ten coefficient paths against λ, for log-sum and for "
+                          "the lasso. Right: the certificates per λ and the tolerance line."),),
         data=dict(results),
     )  # fmt: skip
 
