@@ -8,6 +8,7 @@ import numpy as np
 import sympy as sp
 
 from etatrick.errors import InputError
+from etatrick.theory.catalogue import Family
 from etatrick.theory.duality import Duality
 from etatrick.theory.numbers import compiled, evaluate, limit_at_zero
 from etatrick.theory.symbols import lam, w
@@ -145,6 +146,9 @@ def compile_penalty(penalty: Any) -> CompiledPenalty:
     """
     if isinstance(penalty, CompiledPenalty):
         return penalty
+    if isinstance(penalty, Family) and penalty.parameters:
+        remedy = f"call it with a value: {penalty.name}({penalty.parameters[0].name}=…)"
+        raise InputError(penalty.name, "is a family; a solver needs one penalty", remedy)
     duality = getattr(penalty, "duality", penalty)
     if not isinstance(duality, Duality):
         remedy = 'pass e.g. penalties["log_sum"](epsilon=2) or the result of derive(…)'

@@ -43,8 +43,9 @@ def changed(results: dict[str, Any], path: tuple[Any, ...], value: Any) -> dict[
 
 def test_the_threshold_is_the_weight_whose_retain_probability_is_one_twentieth() -> None:
     found = log_sum_digits.threshold()
-    assert abs(found - 2.6315e-5) < 1e-9
-    alpha = penalties["log_sum"](epsilon=2).duality.alpha_at(np.array([found]), log_sum_digits.LAM)
+    epsilon, lam = log_sum_digits.EPSILON, log_sum_digits.LAM
+    assert found * (found + epsilon) == pytest.approx(lam / 19, rel=1e-12)  # α = η̂/(η̂+λ) = 1/20
+    alpha = penalties["log_sum"](epsilon=epsilon).duality.alpha_at(np.array([found]), log_sum_digits.LAM)
     assert abs(float(alpha[0]) - log_sum_digits.PRUNE_ALPHA) < FLOAT64
 
 
@@ -234,15 +235,14 @@ def agreement(outcome: str) -> dict[str, Any]:
     return found.to_json()
 
 
-def training(nonzero: float, error: float, spread: float = 1e-3) -> dict[str, Any]:
+def training(nonzero: float, error: float, spread: float = 1e-3, size: float = 0.01) -> dict[str, Any]:
     wobble = spread * np.array([-1.0, 0.5, 0.0, -0.5, 1.0])
     rows = [[nonzero, error], [nonzero, error], [nonzero, error]]
     return {
         "method": "m",
         "nonzero": [(n + wobble).tolist() for n, _ in rows],
         "error": [(e + wobble[::-1] / 4).tolist() for _, e in rows],
-        "mean_size": [0.01] * SEEDS,
-        "mean_alpha": [0.1] * SEEDS,
+        "mean_size": [size] * SEEDS,
         "mean_alpha_kept": [0.5] * SEEDS,
     }
 
@@ -254,13 +254,13 @@ def linear(outcome: str) -> dict[str, Any]:
 def observed_results() -> dict[str, Any]:
     return {
         "gaussian": linear("agrees"),
-        "bernoulli": linear("agrees"),
+        "bernoulli": {**linear("agrees"), "unclamped_agreement": agreement("differs")},
         "linear control": {**linear("differs"), "own_agreement": agreement("agrees")},
         "LogSum": training(0.12, 0.03),
         "AdaTikhonov": training(0.121, 0.03),
         "AdaProx": training(0.118, 0.031),
         "η-trick": training(0.16, 0.03),
-        **{name: training(1.0, 0.3) for name in log_sum_digits.CONTROLS},
+        **{name: training(1.0, 0.3, size=0.05) for name in log_sum_digits.CONTROLS},
     }
 
 
@@ -274,20 +274,23 @@ def test_agreement_with_controls_told_apart_is_concluded_as_checked() -> None:
     assert found.status == "checked"
     assert found.witness == {}
     assert "Not settled" not in found.summary
-    assert len(found.tables[0].rows) == 10
+    assert len(found.tables[0].rows) == 15
 
 
 FLAWS: dict[str, tuple[tuple[str, ...], dict[str, Any], str]] = {
     "gaussian differs": (("gaussian", "agreement"), agreement("differs"), "Gaussian"),
     "bernoulli differs": (("bernoulli", "agreement"), agreement("differs"), "Bernoulli"),
+    "bernoulli reaches both": (("bernoulli", "unclamped_agreement"), agreement("agrees"), "unclamped"),
+    "AdaProx shrinks more": (("AdaProx",), training(0.12, 0.03, size=0.008), "AdaProx: size"),
+    "a control is as large": ((log_sum_digits.CONTROLS[0],), training(1.0, 0.3), log_sum_digits.CONTROLS[0]),
     "control misses its own": (("linear control", "own_agreement"), agreement("differs"), "own ridge"),
     "control reaches the other": (("linear control", "agreement"), agreement("agrees"), "fixed rate → log-sum"),
     "AdaTikhonov keeps more": (("AdaTikhonov",), training(0.2, 0.03), "AdaTikhonov: nonzero"),
     "AdaTikhonov errs more": (("AdaTikhonov",), training(0.12, 0.06), "AdaTikhonov: error"),
     "AdaProx keeps fewer": (("AdaProx",), training(0.05, 0.03), "AdaProx: nonzero"),
     "AdaProx errs more": (("AdaProx",), training(0.12, 0.06), "AdaProx: error"),
-    "a control is as sparse": ((log_sum_digits.CONTROLS[0],), training(0.12, 0.03), log_sum_digits.CONTROLS[0]),
-    "the other control is": ((log_sum_digits.CONTROLS[1],), training(0.12, 0.03), log_sum_digits.CONTROLS[1]),
+    "a control is as sparse": ((log_sum_digits.CONTROLS[0],), training(0.12, 0.03, size=0.05), log_sum_digits.CONTROLS[0]),
+    "the other control is": ((log_sum_digits.CONTROLS[1],), training(0.12, 0.03, size=0.05), log_sum_digits.CONTROLS[1]),
     "the reference is another": (("LogSum",), training(0.3, 0.03), "AdaProx: nonzero"),
 }
 
@@ -311,7 +314,7 @@ def test_one_comparison_that_comes_out_wrong_refutes_and_is_named(flaw: str) -> 
         (("linear control", "agreement"), agreement("undecided"), "control"),
         (("linear control", "own_agreement"), agreement("undecided"), "own ridge"),
         (("AdaProx",), training(0.13, 0.03, spread=0.1), "AdaProx: nonzero"),
-        ((log_sum_digits.CONTROLS[1],), training(0.15, 0.03, spread=0.1), log_sum_digits.CONTROLS[1]),
+        ((log_sum_digits.CONTROLS[1],), training(0.15, 0.03, spread=0.1, size=0.05), log_sum_digits.CONTROLS[1]),
     ],
     ids=lambda v: "/".join(v) if isinstance(v, tuple) else "",
 )
@@ -356,11 +359,11 @@ def test_the_controls_retain_what_the_reference_retained(monkeypatch: pytest.Mon
         return {}
 
     monkeypatch.setattr(log_sum_digits, "_trained", trained)
-    finished = {"LogSum": {"mean_alpha": [0.1, 0.3], "mean_alpha_kept": [0.6, 0.8]}}
-    first = log_sum_digits.control_all(Setting(finished=finished))
-    second = log_sum_digits.control_kept(Setting(finished=finished))
-    assert [first["retain"], second["retain"]] == pytest.approx([0.2, 0.7])
-    assert [method.retain for method in seen] == pytest.approx([0.2, 0.7])
+    finished = {"LogSum": {"mean_alpha_kept": [0.6, 0.8]}}
+    assert log_sum_digits.fixed_rate(Setting(finished=finished))["retain"] == pytest.approx(0.7)
+    log_sum_digits.equal_slope(Setting(finished=finished))
+    assert seen[0].retain == pytest.approx(0.7)
+    assert float(seen[1].duality.slope) == pytest.approx(1 / log_sum_digits.EPSILON)
     assert [method.name for method in seen] == list(log_sum_digits.CONTROLS)
 
 
