@@ -35,7 +35,7 @@ test: $(VENV)/.test ## format, lint, types, tests, documentation, and the built 
 	@echo '[3/6] types: mypy'
 	@$(BIN)/mypy
 	@echo '[4/6] tests and doctests: pytest'
-	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q --numprocesses auto --dist worksteal
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q --numprocesses auto --dist worksteal --ignore tests/benchmarks
 	@echo '[5/6] documentation: sphinx-build, warnings are errors'
 	@$(BIN)/sphinx-build -q -W --keep-going -b html docs docs/_build/html
 	@echo '[6/6] wheel: built, installed into a fresh environment, used'
