@@ -54,7 +54,7 @@ def conclude(results: Results) -> Finding:
         formulas=(
             Formula(r"\nabla_w\,\tfrac12\lVert y-X(s\circ w)\rVert^2,\quad s_j\sim\mathcal N(1,\lambda/\hat\eta(w_j))"
                     r"\ \text{or}\ \mathrm{Bern}(\alpha_j)/\alpha_j", "the stochastic gradient; s is detached"),
-            Formula(r"|\mathbb E\,\bar w_j-w^*_j|\le\delta\quad\text{for every } j", "what *agrees* means"),
+            Formula(r"|\mathbb E\,\bar w_j-w^*_j|\le\delta", "what agreement means, for every coordinate"),
         ),
         tables=(
             _tests("Equivalence tests that decide", decided),
