@@ -7,9 +7,9 @@ import flint
 import mpmath as mp
 import sympy as sp
 
-PRECISIONS: Final = (256, 1024, 4096, 16384)  # bits, tried in turn
+PRECISIONS: Final = (256, 1024, 4096)  # bits, tried in turn
 GOOD: Final = 80  # bits of relative accuracy at which a value is accepted
-TINY: Final = -200  # a ball around 0 with a radius below 2**TINY counts as 0
+TINY: Final = -1000  # at the last precision a ball around 0 with a radius below 2**TINY is shown as 0
 
 _HEADS: Final[dict[Any, Callable[..., Any]]] = {
     sp.exp: lambda x: x.exp(),
@@ -27,6 +27,7 @@ _HEADS: Final[dict[Any, Callable[..., Any]]] = {
     sp.sinh: lambda x: x.sinh(),
     sp.cosh: lambda x: x.cosh(),
     sp.tanh: lambda x: x.tanh(),
+    sp.coth: lambda x: x.coth(),
     sp.asinh: lambda x: x.asinh(),
     sp.acosh: lambda x: x.acosh(),
     sp.atanh: lambda x: x.atanh(),
@@ -35,7 +36,6 @@ _HEADS: Final[dict[Any, Callable[..., Any]]] = {
     sp.erfi: lambda x: x.erfi(),
     sp.gamma: lambda x: x.gamma(),
     sp.loggamma: lambda x: x.lgamma(),
-    sp.digamma: lambda x: x.digamma(),
     sp.LambertW: lambda x: x.lambertw(),
 }
 _CONSTANTS: Final[dict[Any, Callable[[], Any]]] = {
@@ -63,7 +63,8 @@ def value_at(expr: Any, point: Mapping[Any, Any]) -> Any:
     Returns
     -------
     mpmath.mpf or None
-        None for values that are infinite, not real, or not enclosed tightly at the highest precision.
+        None for values that are infinite, not real, or not enclosed tightly at the highest precision; 0 for
+        values that are 0 or cannot be told from 0 within 2**-1000.
 
     Examples
     --------
@@ -84,7 +85,9 @@ def value_at(expr: Any, point: Mapping[Any, Any]) -> Any:
             if ball.rel_accuracy_bits() >= GOOD:
                 with mp.workprec(128):
                     return mp.mpf(ball.mid().str(40, radius=False))
-            if ball.contains(0) and ball.rad() < flint.arb(2) ** TINY:
+            exact = ball.is_exact() and ball == 0
+            last = bits == PRECISIONS[-1] and ball.contains(0) and ball.rad() < flint.arb(2) ** TINY
+            if exact or last:
                 return mp.mpf(0)
         return None
     finally:
@@ -94,17 +97,21 @@ def value_at(expr: Any, point: Mapping[Any, Any]) -> Any:
 def _ball(expr: Any, point: Mapping[Any, Any]) -> Any:
     if expr.is_Rational:
         return flint.arb(flint.fmpq(int(expr.p), int(expr.q)))
+    if expr.is_Float:
+        return _ball(sp.Rational(str(expr)), point)
     if expr in point:
         return _ball(point[expr], point)
     if expr in _CONSTANTS:
         return _CONSTANTS[expr]()
     if isinstance(expr, sp.Piecewise):
         for piece, condition in expr.args:
-            if _holds(condition, point):
+            if holds(condition, point):
                 return _ball(piece, point)
         raise UndecidedError
     if expr.is_Pow:
         return _power(expr, point)
+    if isinstance(expr, sp.polygamma) and expr.args[0] == 0:
+        return _ball(expr.args[1], point).digamma()
     arguments = [_ball(argument, point) for argument in expr.args]
     if expr.is_Add:
         return sum(arguments[1:], start=arguments[0])
@@ -122,20 +129,28 @@ def _power(expr: Any, point: Mapping[Any, Any]) -> Any:
     return base.sqrt() if expr.exp == sp.Rational(1, 2) else base ** _ball(expr.exp, point)
 
 
-def _holds(condition: Any, point: Mapping[Any, Any]) -> bool:
-    """Decide a comparison of balls; raise where the balls overlap."""
+def holds(condition: Any, point: Mapping[Any, Any]) -> bool:
+    """Decide a comparison of balls at the working precision.
+
+    Raises
+    ------
+    UndecidedError
+        Where the balls overlap, or a side has no ball.
+    """
     if condition in (sp.true, sp.false):
         return bool(condition)
     if isinstance(condition, sp.And | sp.Or):
         join = all if isinstance(condition, sp.And) else any
-        return join(_holds(part, point) for part in condition.args)
+        return join(holds(part, point) for part in condition.args)
+    if isinstance(condition, sp.Not):
+        return not holds(condition.args[0], point)
     gap = _ball(condition.lhs, point) - _ball(condition.rhs, point)
     if gap > 0:
-        return isinstance(condition, sp.Gt | sp.Ge)
+        return isinstance(condition, sp.Gt | sp.Ge | sp.Ne)
     if gap < 0:
-        return isinstance(condition, sp.Lt | sp.Le)
+        return isinstance(condition, sp.Lt | sp.Le | sp.Ne)
     if gap == 0:
-        return isinstance(condition, sp.Ge | sp.Le)
+        return isinstance(condition, sp.Ge | sp.Le | sp.Eq)
     raise UndecidedError
 
 

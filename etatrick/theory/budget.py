@@ -11,6 +11,7 @@ from typing import TypeVar
 T = TypeVar("T")
 
 AGAIN = 0.2  # seconds after which the alarm rings again, should a handler have swallowed it
+MARGIN = 0.02  # seconds by which an alarm may ring early
 
 
 class OutOfTimeError(BaseException):
@@ -52,7 +53,7 @@ def budget(seconds: float) -> Iterator[None]:
     over = False
 
     def stop(signum: int, frame: FrameType | None) -> None:
-        if not over:
+        if not over and not _in_finaliser(frame):  # an exception raised there would be lost; the alarm rings again
             raise OutOfTimeError
 
     began = time.monotonic()
@@ -68,6 +69,15 @@ def budget(seconds: float) -> Iterator[None]:
         signal.setitimer(signal.ITIMER_REAL, 0.0)
         signal.signal(signal.SIGALRM, previous)
         signal.setitimer(signal.ITIMER_REAL, left, AGAIN)
+
+
+def _in_finaliser(frame: FrameType | None) -> bool:
+    """Tell whether the interrupted code runs within a garbage collector's callback or a finaliser."""
+    while frame is not None:
+        if frame.f_code.co_name in ("gc_callback", "__del__"):
+            return True
+        frame = frame.f_back
+    return False
 
 
 def attempt(seconds: float, compute: Callable[[], T]) -> tuple[T | None, str]:
@@ -86,6 +96,11 @@ def attempt(seconds: float, compute: Callable[[], T]) -> tuple[T | None, str]:
     reason : str
         Empty if the work was done, otherwise why not.
 
+    Raises
+    ------
+    OutOfTimeError
+        If an enclosing budget is used up first.
+
     Examples
     --------
     >>> attempt(5.0, lambda: 1 + 1)
@@ -93,10 +108,17 @@ def attempt(seconds: float, compute: Callable[[], T]) -> tuple[T | None, str]:
     >>> attempt(5.0, lambda: 1 / 0)
     (None, 'the symbolic library gave up (ZeroDivisionError)')
     """
+    began = time.monotonic()
     try:
         with budget(seconds):
             return compute(), ""
     except OutOfTimeError:
+        # what sympy was deducing when it was interrupted must not be remembered as undecidable
+        from sympy.core.cache import clear_cache
+
+        clear_cache()
+        if time.monotonic() - began < seconds - MARGIN:  # not this budget but an enclosing one is used up
+            raise
         return None, "out of time"
     except (
         ArithmeticError,

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from typing import Any, Generic, TypeVar, final
 
-from etatrick.errors import InputError
+from etatrick.errors import InputError, shortened
 from etatrick.theory.derivation import derive
 from etatrick.theory.duality import Duality, Form
 from etatrick.theory.grammar import parse
@@ -110,7 +110,7 @@ class Family:
                                  f"choose a value: {self.name}({p.name}=…)")  # fmt: skip
         return derive_form(self.given, self.expression, tuple(p.name for p in self.parameters))
 
-    def __call__(self, **values: float) -> "Member":
+    def __call__(self, *positional: object, **values: float) -> "Member":
         """Return the member with these parameter values.
 
         Raises
@@ -119,6 +119,10 @@ class Family:
             If a parameter is missing, unknown, or outside its domain.
         """
         known = {p.name: p for p in self.parameters}
+        if positional:
+            first = next(iter(known), None)
+            remedy = f"write {self.name}({first}={positional[0]})" if first else f"write {self.name}()"
+            raise InputError(shortened(str(positional[0])), "parameters are passed by name", remedy)
         for name in values:
             if name not in known:
                 raise InputError(

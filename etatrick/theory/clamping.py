@@ -47,6 +47,8 @@ def clamped(duality: Duality, *, retain: float, strength: float) -> Duality:
     """
     least = Parameter("retain", 0, 1).exact(retain)
     level = Parameter("strength").exact(strength) * least / (1 - least)
+    if duality.conditions["monotone"].status == "refuted":
+        raise InputError(str(duality.eta_hat), "η̂ decreases somewhere", "clamp a nondecreasing rule")
     edge = _edge(duality, level)
     offset = duality.penalty.subs(w, edge) - edge**2 / (2 * level)
     penalty = sp.Piecewise((w**2 / (2 * level), w <= edge), (duality.penalty - offset, True))

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Any, Final, final
 
 import sympy as sp
 
+from etatrick.errors import InputError
 from etatrick.theory.balls import value_at
 from etatrick.theory.budget import attempt
 from etatrick.theory.identities import identities
-from etatrick.theory.pieces import formula_near, pieces, prove_growth
-from etatrick.theory.signs import domain_text, is_smooth, points, prove_sign, prove_zero
+from etatrick.theory.pieces import formula_near, pieces, prove_growth, witness_at
+from etatrick.theory.signs import domain_text, is_continuous, is_smooth, points, prove_sign, prove_zero
 from etatrick.theory.symbols import w
 from etatrick.theory.verdict import Verdict
 
@@ -31,6 +32,12 @@ MEANINGS: Final[dict[str, str]] = {
     "bounded": r"$\Omega(\infty)$ is finite",
     "unbiased": r"$\Omega'(w) \to 0$ as $w \to \infty$: large weights are not shrunk",
 }
+
+
+class UnknownConditionError(InputError, KeyError):
+    """A name that is no condition; also a KeyError, as mappings raise."""
+
+    __str__ = InputError.__str__
 
 
 @final
@@ -54,7 +61,7 @@ class Conditions(Mapping[str, Verdict]):
 
     def __getitem__(self, name: str) -> Verdict:
         if name not in _ARGUMENTS:
-            raise KeyError(f"{name}: the conditions are {', '.join(_ARGUMENTS)}")
+            raise UnknownConditionError(str(name), "is no condition", f"the conditions are {', '.join(_ARGUMENTS)}")
         return _settled(self.duality, name)
 
     def __iter__(self) -> Iterator[str]:
@@ -63,10 +70,13 @@ class Conditions(Mapping[str, Verdict]):
     def __len__(self) -> int:
         return len(_ARGUMENTS)
 
+    def __repr__(self) -> str:
+        return f"<{len(self)} conditions: {', '.join(_ARGUMENTS)}>"
+
 
 @lru_cache(maxsize=2048)
 def _settled(duality: "Duality", name: str) -> Verdict:
-    if duality.slope is None or duality.eta_hat is None:
+    if duality.eta_hat is None:
         return Verdict("unknown", "η̂ has no closed form")
     verdict, reason = attempt(TIME_LIMIT, lambda: _ARGUMENTS[name](duality))
     return verdict or Verdict("unknown", reason)
@@ -74,7 +84,10 @@ def _settled(duality: "Duality", name: str) -> Verdict:
 
 def _subquadratic(d: "Duality") -> Verdict:
     if is_smooth(d.slope):
-        return prove_sign(sp.simplify(d.slope - w * sp.diff(d.slope, w)), ">=", w)
+        verdict = prove_sign(sp.simplify(d.slope - w * sp.diff(d.slope, w)), ">=", w)
+        if verdict.status != "proved" or is_continuous(d.slope) or is_continuous(sp.factor(sp.together(d.slope))):
+            return verdict
+        return Verdict("unknown", "a pole or jump is not excluded", verdict.domain)
     return _broken(d) or prove_growth(-d.slope / w)
 
 
@@ -115,7 +128,7 @@ def _broken(d: "Duality") -> Verdict | None:
     for left, right in pairwise(parts):
         jump = prove_zero(right.formula.subs(w, left.upper) - left.formula.subs(w, left.upper))
         if jump.status != "proved":
-            witness = dict(jump.witness)
+            witness = witness_at(left.upper, jump.witness) if jump.witness else {}
             return Verdict(jump.status, f"Ω jumps at w = {left.upper}", domain_text(d.penalty), witness)
     return None
 
@@ -123,37 +136,41 @@ def _broken(d: "Duality") -> Verdict | None:
 def _integrable(d: "Duality") -> Verdict:
     if d.penalty is None:
         return Verdict("unknown", "Ω has no closed form")
-    return _limit_verdict(d.penalty, 0, lambda value: bool(value.is_finite), "Ω(0+)")
+    return _limit_verdict(d.penalty, 0, lambda value: value.is_finite, "Ω(0+)")
 
 
 def _exact_zeros(d: "Duality") -> Verdict:
-    return _limit_verdict(d.slope, 0, lambda value: bool(value.is_positive or value == sp.oo), "Ω′(0+)")
+    return _limit_verdict(d.slope, 0, lambda value: True if value == sp.oo else value.is_positive, "Ω′(0+)")
 
 
 def _bounded(d: "Duality") -> Verdict:
     if d.penalty is None:
         return Verdict("unknown", "Ω has no closed form")
-    return _limit_verdict(d.penalty, sp.oo, lambda value: bool(value.is_finite), "Ω(∞)")
+    return _limit_verdict(d.penalty, sp.oo, lambda value: value.is_finite, "Ω(∞)")
 
 
 def _unbiased(d: "Duality") -> Verdict:
-    return _limit_verdict(d.slope, sp.oo, lambda value: value == 0, "Ω′(∞)")
+    return _limit_verdict(d.slope, sp.oo, lambda value: value.is_zero, "Ω′(∞)")
 
 
-def _limit_verdict(expr: Any, end: Any, wanted: Callable[[Any], bool], name: str) -> Verdict:
+def _limit_verdict(expr: Any, end: Any, wanted: Callable[[Any], bool | None], name: str) -> Verdict:
     """Decide by a symbolic limit; a refutation shows a point close to that end."""
     if pieces(expr) is None:
         return Verdict("unknown", "the break points are not explicit", domain_text(expr))
     outermost = formula_near(expr, end)
     limit = sp.simplify(sp.limit(outermost, w, end, "+" if end == 0 else "-"))
     domain, detail = domain_text(expr), f"{name} = {limit}"
-    if wanted(limit):
+    answer = wanted(limit)
+    if answer:
         return Verdict("proved", "limit", domain, detail=detail)
-    if limit.free_symbols and limit.is_finite is None:
+    if answer is None:
         return Verdict("unknown", "the limit's value is not decided", domain, detail=detail)
     near = sp.Rational(1, 10**6) if end == 0 else sp.Integer(10**6)
     point = {s: v for s, v in next(points(expr)).items() if s != w} | {w: near}
-    witness = {str(s): float(v) for s, v in point.items()} | {"value": float(value_at(expr, point))}
+    value = value_at(expr, point)
+    if value is None:
+        return Verdict("unknown", "no value near that end could be enclosed", domain, detail=detail)
+    witness = {str(s): float(v) for s, v in point.items()} | {"value": float(value)}
     return Verdict("refuted", "limit", domain, witness, detail)
 
 

@@ -19,7 +19,7 @@ LATEX: Final[dict[Form, str]] = {
 
 
 def derive(
-    *,
+    *positional: Any,
     penalty: Any = None,
     eta_hat: Any = None,
     alpha: Any = None,
@@ -61,6 +61,9 @@ def derive(
     >>> derive(penalty="log(1+w/epsilon)", parameters=["epsilon"]).eta_hat
     w*(epsilon + w)
     """
+    if positional:
+        shown = shortened(repr(positional[0]))
+        raise InputError(shown, "which form it is must be named", f"write e.g. derive(penalty={shown})")
     forms: dict[Form, Any] = {"penalty": penalty, "eta_hat": eta_hat, "dual": dual, "alpha": alpha}
     given = [form for form in FORMS if forms[form] is not None]
     if len(given) != 1:
@@ -80,6 +83,9 @@ def _read(form: Form, source: Any, parameters: Iterable[Any]) -> Any:
 
     from etatrick.theory.grammar import parse
 
+    if isinstance(parameters, str):
+        shown = repr(shortened(parameters))
+        raise InputError(f"parameters={shown}", "parameters must be a list of names", f"write [{shown}]")
     variable = eta if form == "dual" else w
     declared = [parameter(p) if isinstance(p, str) else p for p in parameters]
     if isinstance(source, str):
@@ -94,7 +100,20 @@ def _read(form: Form, source: Any, parameters: Iterable[Any]) -> Any:
         if not symbol.is_positive:
             remedy = f'use sympy.Symbol("{symbol}", positive=True) or the symbols of etatrick.theory'
             raise InputError(str(symbol), "every symbol must be declared positive", remedy)
-    return expr
+    expr = expr.xreplace({number: sp.Rational(str(number)) for number in expr.atoms(sp.Float)})
+    return _in_pieces(expr) if form == "penalty" and expr.has(sp.Min, sp.Max) else expr
+
+
+def _in_pieces(expr: Any) -> Any:
+    """Write Min and Max as pieces where the break points are explicit."""
+    import sympy as sp
+
+    from etatrick.theory.pieces import pieces
+
+    found, _ = attempt(2.0, lambda: pieces(expr))
+    if found is None or len(found) < 2:
+        return expr
+    return sp.Piecewise(*((part.formula, True if part.upper == sp.oo else w <= part.upper) for part in found))
 
 
 def _screen(form: Form, expr: Any) -> None:
@@ -102,7 +121,7 @@ def _screen(form: Form, expr: Any) -> None:
     import sympy as sp
 
     from etatrick.theory.balls import value_at
-    from etatrick.theory.signs import points
+    from etatrick.theory.signs import is_exact_zero, points
 
     tested, rule = {
         "penalty": (sp.diff(expr, w), "a penalty must not decrease in w"),
@@ -112,9 +131,18 @@ def _screen(form: Form, expr: Any) -> None:
     }[form]
     if expr.has(sp.I):
         raise InputError(shortened(str(expr)), f"{form} must be real for positive symbols", "check its domain")
+    if expr.has(sp.oo, sp.zoo, sp.nan) and form != "dual":
+        raise InputError(shortened(str(expr)), f"{form} must be finite", "check its domain")
+    if tested == 0 or (form == "alpha" and tested == 1):
+        remedy = {"penalty": "Ω must grow", "dual": "f must grow", "alpha": "α must lie in (0, 1)"}
+        raise InputError(f"{form} = {shortened(str(expr))}", remedy.get(form, "η̂ must be positive"),
+                         "correct the expression")  # fmt: skip
+    strict = form in ("eta_hat", "alpha")
     for point in points(tested):
         value = value_at(tested, point)
-        if value is not None and (value < 0 or (form == "alpha" and value > 1)):
+        if value is None:
+            continue
+        if value < 0 or (form == "alpha" and value > 1) or (strict and is_exact_zero(tested, point, value)):
             where = ", ".join(f"{s}={float(v):g}" for s, v in point.items())
             raise InputError(f"{form} = {shortened(str(expr))}", f"{rule}, yet at {where} it gives {float(value):.4g}",
                              "correct the expression")  # fmt: skip
@@ -145,16 +173,42 @@ class _Derivation:
             if known["eta_hat"] is not None:
                 how = "Ω = ½(w²/η̂ + f(η̂))"
                 self._obtain("penalty", lambda: forms.penalty_from_dual(known["dual"], known["eta_hat"]), how)
+                self._normalise()
         if known["eta_hat"] is not None:
             if known["penalty"] is None:
                 self._obtain("penalty", self._integrated, "Ω(w) = ∫ t/η̂(t) dt")
             how = "α = η̂/(η̂+λ)"
+            if self.given == "alpha":  # given at λ = 1: should time run out, no α for another λ may stay
+                known["alpha"] = known["eta_hat"] / (known["eta_hat"] + lam)
             self._obtain("alpha", lambda: forms.alpha_from_eta_hat(known["eta_hat"]), how)
             if known["dual"] is None and known["penalty"] is not None:
                 self._obtain_dual()
         free = {s for expr in known.values() if expr is not None for s in expr.free_symbols} - {w, eta, lam}
         return Duality(self.given, known["penalty"], known["eta_hat"], known["dual"], known["alpha"],
                        tuple(sorted(free, key=str)), self.base, tuple(self.steps))  # fmt: skip
+
+    def _normalise(self) -> None:
+        """Shift Ω so that Ω(0) = 0; an offset c of Ω is the offset 2c of f."""
+        from etatrick.theory import forms
+
+        penalty, dual = self.known["penalty"], self.known["dual"]
+        if penalty is None:
+            return
+
+        def shift() -> tuple[Any, Any]:
+            by = forms.offset(penalty)
+            return (forms.shifted(penalty, by), forms.shifted(dual, 2 * by)) if by != 0 else (penalty, dual)
+
+        found, reason = attempt(self.deadline - time.monotonic(), shift)
+        if found is None:
+            verdict = Verdict("unknown", reason or "Ω(0+) is not known")
+            self.steps.append(Step(LATEX["penalty"], "shift so that Ω(0) = 0: open", verdict))
+            return
+        shown: tuple[Form, Form] = ("penalty", "dual")
+        for form, value in zip(shown, found, strict=True):
+            if value != self.known[form]:
+                self.known[form] = value
+                self.steps.append(self._step(form, "shifted so that Ω(0) = 0, f by twice as much"))
 
     def _obtain_dual(self) -> None:
         """Obtain f, unless η̂ decreases somewhere: then no dual reproduces Ω, and the step shows the place."""
@@ -177,8 +231,10 @@ class _Derivation:
 
     def _obtain(self, form: Form, compute: Callable[[], Any], how: str) -> None:
         """Compute one form within the time left and record the step, open or done."""
+        import sympy as sp
+
         found, reason = attempt(self.deadline - time.monotonic(), compute)
-        if found is None:
+        if found is None or found.has(sp.zoo, sp.nan):
             verdict = Verdict("unknown", reason or "no closed form found", detail=how)
             self.steps.append(Step(LATEX[form], f"{how}: open ({verdict.method}); numbers stay available", verdict))
         elif found != self.known[form]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final, Literal, final
 
 from etatrick.theory.symbols import w
@@ -74,7 +75,7 @@ class Duality:
         import sympy as sp
 
         if self.eta_hat is not None:
-            return sp.simplify(w / self.eta_hat)
+            return _slope(self.eta_hat)
         return None if self.penalty is None else sp.simplify(sp.diff(self.penalty, w))
 
     @property
@@ -167,6 +168,17 @@ class Duality:
             return f"$\\displaystyle {self.latex()}$"
         except Exception:  # a display hook must never raise
             return None
+
+
+@lru_cache(maxsize=512)
+def _slope(eta_hat: Any) -> Any:
+    """Return w/η̂, with 0 where η̂ is infinite."""
+    import sympy as sp
+
+    if isinstance(eta_hat, sp.Piecewise):
+        slopes = [(sp.Integer(0) if e.is_infinite else sp.simplify(w / e), condition) for e, condition in eta_hat.args]
+        return sp.Piecewise(*slopes)
+    return sp.simplify(w / eta_hat)
 
 
 def _substitute(expr: Any, table: Mapping[Any, Any]) -> Any:

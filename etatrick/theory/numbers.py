@@ -44,7 +44,8 @@ def compiled(expr: Any, *arguments: Any) -> Callable[..., Any]:
     >>> float(compiled(sp.log(1 + w), w)(1e-20))
     1e-20
     """
-    from sympy.codegen.rewriting import optimize, optims_numpy
+    from sympy.codegen.cfunctions import log1p
+    from sympy.codegen.rewriting import expm1_opt, optimize
 
     free = sorted(expr.free_symbols - set(arguments), key=str)
     if free:
@@ -52,8 +53,31 @@ def compiled(expr: Any, *arguments: Any) -> Callable[..., Any]:
         raise InputError(names, "numbers need every parameter to have a value", f"call .at({free[0]}=…) first")
     special = any(not isinstance(f, NUMPY_HEADS) for f in expr.atoms(sp.Function))
     modules = ["scipy", "numpy"] if special else ["numpy"]
-    function: Callable[..., Any] = sp.lambdify(arguments, optimize(expr, optims_numpy), modules=modules)
+    accurate = expr.replace(
+        lambda e: isinstance(e, sp.log) and sp.expand(e.args[0]).as_coeff_Add()[0] == 1,
+        lambda e: log1p(sp.expand(e.args[0]) - 1),
+    )
+    own = {"polylog": _polylog, "LambertW": _lambert_w}
+    function: Callable[..., Any] = sp.lambdify(arguments, optimize(accurate, [expm1_opt]), modules=[own, *modules])
     return function
+
+
+def _lambert_w(x: Any, branch: int = 0) -> Any:
+    """Return the Lambert function as a real number, NaN where it is none."""
+    from scipy.special import lambertw
+
+    found = lambertw(x, branch)
+    return np.where(found.imag == 0, found.real, np.nan)
+
+
+def _polylog(order: Any, x: Any) -> Any:
+    import mpmath as mp
+
+    def one(s: float, z: float) -> float:
+        value = mp.polylog(s, z)
+        return float(value.real) if mp.im(value) == 0 else float("nan")
+
+    return np.vectorize(one, otypes=[np.float64])(order, x)
 
 
 def magnitudes(x: "ArrayLike") -> "NDArray[np.float64]":
@@ -76,6 +100,9 @@ def evaluate(expr: Any, variable: Any, x: "NDArray[np.float64]", at_zero: float)
     safe = np.where(inside, x, 1.0)
     with np.errstate(all="ignore"):
         values = np.broadcast_to(np.asarray(compiled(expr, variable)(safe), dtype=np.float64), x.shape)
+        lost = inside & np.isnan(values)
+        if lost.any():  # ∞·0 in a factored form
+            values = np.where(lost, sp.lambdify([variable], sp.expand(expr))(safe), values)
     return np.where(inside, values, at_zero)
 
 
@@ -93,7 +120,9 @@ def penalty_at(d: "Duality", x: "ArrayLike") -> "NDArray[np.float64]":
     if d.eta_hat is None:
         reach = eta_hat_at(d, size)
         with np.errstate(all="ignore"):
-            return np.where(size > 0, (size**2 / reach + dual_at(d, reach)) / 2, 0.0)
+            start = limit_at_zero(_lowest(d.dual), eta)
+            shift = start if np.isfinite(start) else 0.0
+            return np.where(size > 0, (size**2 / reach + dual_at(d, reach) - shift) / 2, 0.0)
     slope = compiled(d.slope, w)
     return _mapped(lambda top: _area(slope, top), size)
 
@@ -122,8 +151,11 @@ def dual_at(d: "Duality", e: "ArrayLike") -> "NDArray[np.float64]":
         raise InputError(str(d.eta_hat), "decreases, so no dual f reproduces Ω", "choose a nondecreasing rule")
     rule = compiled(sp.log(d.eta_hat), w)
     inverse = _mapped(lambda level: _root(rule, np.log(level)) if level > 0 else 0.0, size)
+    inside = (inverse > 0) & np.isfinite(inverse)
+    safe = np.where(inside, inverse, 1.0)
     with np.errstate(all="ignore"):
-        return np.where(size > 0, 2 * penalty_at(d, inverse) - inverse**2 / size, 0.0)
+        values = 2 * penalty_at(d, safe) - safe**2 / size
+    return np.where(inside, values, np.where(inverse > 0, np.inf, 0.0))
 
 
 def alpha_at(d: "Duality", x: "ArrayLike", strength: float) -> "NDArray[np.float64]":
@@ -156,15 +188,24 @@ def _area(slope: Callable[[float], float], top: float) -> float:
 
 
 def _root(function: Callable[[float], float], target: float) -> float:
-    """Solve log-level = target for an increasing function by bracketing in log space."""
+    """Solve log-level = target for an increasing function: 0 if it lies above the target, +∞ if below."""
     from scipy.optimize import brentq
 
     def gap(logarithm: float) -> float:
-        return float(function(float(np.exp(logarithm)))) - target
+        with np.errstate(all="ignore"):
+            return float(function(float(np.exp(logarithm)))) - target
 
     low, high = -1.0, 1.0
     while gap(low) > 0 and low > -300:
         low *= 2
-    while gap(high) < 0 and high < 300:
-        high *= 2
+    if gap(low) > 0:
+        return 0.0
+    if low < -1.0:
+        high = low / 2
+    else:  # upward in small steps, so that the first root is met
+        high, step = low, 0.25
+        while gap(high) < 0 and high < 300:
+            low, high, step = high, high + step, 1.5 * step
+    if not gap(high) >= 0:
+        return float("inf")
     return float(np.exp(brentq(gap, low, high, xtol=1e-15, rtol=1e-15)))

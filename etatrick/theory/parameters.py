@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Any, final
 
 from etatrick.errors import InputError
@@ -58,16 +59,18 @@ class Parameter:
 
         try:
             number = float(value)  # type: ignore[arg-type]
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             number = math.nan
         above = number > self.lower or ("[" in self.closed and number == self.lower)
         below = number < self.upper or ("]" in self.closed and number == self.upper)
-        if isinstance(value, bool) or not (math.isfinite(number) and above and below):
+        if type(value).__name__ in ("bool", "bool_") or not (math.isfinite(number) and above and below):
             inside = self._example()
             raise InputError(
                 f"{self.name} = {value}", f"the rule is {self.domain}", f"choose e.g. {self.name}={inside:g}"
             )
-        return sp.Rational(value) if isinstance(value, int) else sp.Rational(repr(number))
+        if isinstance(value, int | Fraction | sp.Rational):
+            return sp.Rational(value)
+        return sp.Rational(repr(number))
 
     def _example(self) -> float:
         return (self.lower + self.upper) / 2 if math.isfinite(self.upper) else self.lower + 1.0

@@ -1,12 +1,13 @@
 """Functions given in pieces: their intervals, signs on each, and jumps where they meet."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any, final
 
 import sympy as sp
 
-from etatrick.theory.signs import Relation, domain_text, is_smooth, prove_sign
+from etatrick.theory.signs import domain_text, is_continuous, is_smooth, prove_sign
 from etatrick.theory.symbols import w
 from etatrick.theory.verdict import Verdict
 
@@ -36,7 +37,7 @@ def pieces(expr: Any) -> tuple[Piece, ...] | None:
         return (Piece(folded, sp.Integer(0), sp.oo),) if is_smooth(folded) else None
     found: list[Piece] = []
     lower: Any = sp.Integer(0)
-    for formula, condition in folded.args:
+    for formula, condition in _ascending(folded.args):
         upper = _upper_end(condition)
         if upper is None or not is_smooth(formula) or not (upper == sp.oo or (upper - lower).is_positive):
             return None
@@ -74,10 +75,10 @@ def prove_growth(expr: Any) -> Verdict:
     parts = pieces(expr)
     if parts is None:
         return Verdict("unknown", "the break points are not explicit", domain_text(expr))
-    verdicts = [_sign_on(sp.diff(part.formula, w), ">=", part) for part in parts]
+    verdicts = [_growth_on(part) for part in parts]
     for left, right in pairwise(parts):
         jump = sp.simplify(right.formula.subs(w, left.upper) - left.formula.subs(w, left.upper))
-        verdicts.append(prove_sign(jump))
+        verdicts.append(_at(left.upper, prove_sign(jump)))
     worst = [v for status in ("refuted", "unknown") for v in verdicts if v.status == status]
     if worst:
         return worst[0]
@@ -89,23 +90,60 @@ def prove_growth(expr: Any) -> Verdict:
     )
 
 
-def _sign_on(expr: Any, relation: Relation, part: Piece) -> Verdict:
-    """Prove a sign on one piece by mapping its interval to t > 0."""
+def inside(part: Piece) -> tuple[Any, Any]:
+    """Return w as a function of a symbol t > 0 that runs through the piece, and that symbol (w itself if all)."""
     if part.lower == 0 and part.upper == sp.oo:
-        return prove_sign(sp.simplify(expr), relation, w)
-    t = sp.Symbol("t", positive=True)
-    inside = part.lower + (t if part.upper == sp.oo else (part.upper - part.lower) * t / (1 + t))
-    verdict = prove_sign(sp.simplify(expr.subs(w, inside)), relation, t)
-    if verdict.status != "refuted":
-        return verdict
-    point = {name: value for name, value in verdict.witness.items() if name not in ("t", "value")}
-    place = inside.subs({s: point.get(s.name, verdict.witness.get("t", 1.0)) for s in inside.free_symbols})
-    witness = {**point, "w": float(place), "value": verdict.witness["value"]}
+        return w, w
+    t = sp.Dummy("t", positive=True)
+    return part.lower + (t if part.upper == sp.oo else (part.upper - part.lower) * t / (1 + t)), t
+
+
+def _growth_on(part: Piece) -> Verdict:
+    """Prove that the derivative is nonnegative on one piece and that the piece has no pole."""
+    place, t = inside(part)
+    if part.formula.is_infinite:
+        return Verdict("proved", "constant", domain_text(part.formula))
+    verdict = prove_sign(sp.simplify(sp.diff(part.formula, w).subs(w, place)), ">=", t)
+    if verdict.status == "refuted":
+        return verdict if t == w else placed(verdict, place, t)
+    here = part.formula.subs(w, place)
+    if verdict.status == "proved" and not (is_continuous(here) or is_continuous(sp.factor(sp.together(here)))):
+        return Verdict("unknown", "the derivative is ≥ 0, but a pole or jump is not excluded", verdict.domain)
+    return verdict
+
+
+def placed(verdict: Verdict, place: Any, t: Any) -> Verdict:
+    """Return a refutation found at some t with its w in the witness."""
+    point = {name: value for name, value in verdict.witness.items() if name not in (str(t), "value")}
+    at = place.subs({s: verdict.witness[str(t)] if s == t else point.get(str(s), 1.0) for s in place.free_symbols})
+    witness = {**point, "w": float(at), "value": verdict.witness["value"]}
     return Verdict("refuted", verdict.method, verdict.domain, witness)
+
+
+def _at(edge: Any, verdict: Verdict) -> Verdict:
+    """Return a verdict on a jump with the place of the jump in its witness."""
+    return replace(verdict, witness=witness_at(edge, verdict.witness)) if verdict.status == "refuted" else verdict
+
+
+def witness_at(edge: Any, witness: Mapping[str, float]) -> dict[str, float]:
+    """Return the witness of a jump with its place: w = edge for the witness's parameters."""
+    place = edge.subs({s: witness.get(str(s), 1.0) for s in edge.free_symbols})
+    return {**witness, "w": float(place)}
 
 
 def _is_flat(expr: Any) -> bool:
     return isinstance(expr, sp.Piecewise) and all(is_smooth(formula) for formula, _ in expr.args)
+
+
+def _ascending(branches: Any) -> Any:
+    """Return two branches from left to right where the first is for w above a bound."""
+    if len(branches) == 2 and branches[1][1] == sp.true:
+        (above, condition), (below, _) = branches
+        if isinstance(condition, sp.Rel) and _upper_end(condition) is None:
+            bound = _upper_end(sp.Not(condition))
+            if bound is not None:
+                return ((below, w <= bound), (above, sp.true))
+    return branches
 
 
 def _upper_end(condition: Any) -> Any | None:

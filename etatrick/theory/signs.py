@@ -12,12 +12,43 @@ from etatrick.theory.verdict import Verdict
 Relation = Literal[">=", ">"]
 POINTS = 40
 BROKEN = (sp.Piecewise, sp.Min, sp.Max, sp.Abs, sp.Heaviside, sp.sign, sp.DiracDelta)
+ENTIRE = (  # functions without poles and jumps on the real line, or within their domain
+    sp.exp, sp.sin, sp.cos, sp.sinh, sp.cosh, sp.tanh, sp.asinh, sp.atan, sp.asin, sp.acos, sp.erf, sp.erfc, sp.erfi,
+    sp.Si, sp.Shi,
+)  # fmt: skip
+POSITIVE = (  # functions without poles and jumps for positive arguments
+    sp.log, sp.gamma, sp.loggamma, sp.polygamma, sp.coth, sp.csch, sp.acsch, sp.LambertW, sp.Ei, sp.Ci, sp.Chi,
+)  # fmt: skip
 EVALUATION = "a value enclosed by ball arithmetic"
 
 
 def is_smooth(expr: Any) -> bool:
     """Tell whether a formula has no pieces, so that its derivative tells everything about its growth."""
     return not expr.has(*BROKEN)
+
+
+def is_continuous(expr: Any) -> bool:
+    """Tell whether a formula provably has no pole and no jump: what it divides by keeps its sign.
+
+    Examples
+    --------
+    >>> x = sp.Symbol("x", positive=True)
+    >>> is_continuous(1 / (1 + x)), is_continuous(sp.atan(1 / (1 - x)))
+    (True, False)
+    """
+    if not is_smooth(expr):
+        return False
+    for node in sp.preorder_traversal(expr):
+        if node.is_Pow and not node.exp.is_nonnegative and not _keeps_sign(node.base):
+            return False
+        tame = isinstance(node, ENTIRE) or (isinstance(node, POSITIVE) and _sign(node.args[-1]) == 1)
+        if isinstance(node, sp.Function) and not tame:
+            return False
+    return True
+
+
+def _keeps_sign(expr: Any) -> bool:
+    return any(_sign(form) == 1 for form in (expr, sp.factor(expr), -expr))
 
 
 def domain_text(expr: Any) -> str:
@@ -88,7 +119,7 @@ def prove_zero(expr: Any) -> Verdict:
             return Verdict("proved", name, domain, detail=f"also enclosed around 0 at {tested} points")
     if tested == 0:
         return Verdict("unknown", "no point could be evaluated", domain)
-    return Verdict("checked", f"enclosed within 2**-200 of 0 at {tested} points", domain)
+    return Verdict("checked", f"enclosed within 2**-1000 of 0 at {tested} points", domain)
 
 
 _REWRITES = (
@@ -149,7 +180,7 @@ def prove_sign(expr: Any, relation: Relation = ">=", variable: Any | None = None
     tested, refutation = _search(expr, relation, domain)
     if refutation is not None:
         return refutation
-    if variable is not None and variable in expr.free_symbols and depth > 0 and is_smooth(expr):
+    if variable is not None and variable in expr.free_symbols and depth > 0 and is_continuous(expr):
         start = sp.limit(expr, variable, 0, "+")
         growth = prove_sign(sp.diff(expr, variable), ">", variable, depth - 1)
         if growth.status == "proved" and start.is_nonnegative:
@@ -196,7 +227,12 @@ def _search(expr: Any, relation: Relation, domain: str) -> tuple[int, Verdict | 
         if value is None:
             continue
         tested += 1
-        if value < 0 or (relation == ">" and value == 0):
+        if value < 0 or (relation == ">" and is_exact_zero(expr, point, value)):
             witness = {str(s): float(v) for s, v in point.items()} | {"value": float(value)}
             return tested, Verdict("refuted", EVALUATION, domain, witness)
     return tested, None
+
+
+def is_exact_zero(expr: Any, point: dict[Any, Any], value: Any) -> bool:
+    """Tell whether a value shown as 0 is 0 and not merely too small to be told from it."""
+    return bool(value == 0 and expr.subs(point) == 0)

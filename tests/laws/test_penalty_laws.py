@@ -12,10 +12,10 @@ import pytest
 import sympy as sp
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
-from tolerances import FLOAT64, SOLVER, close
 
 from etatrick.theory import Duality, Parameter, penalties, strategies, w
 from etatrick.theory.catalogue import Family
+from tolerances import FLOAT64, SOLVER, close
 
 FAMILIES = [*penalties.values(), *strategies.values()]
 WEIGHTS = [0.0137, 0.31, 0.97, 2.41, 7.3]

@@ -7,11 +7,11 @@ import mpmath as mp
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from tolerances import CERTIFICATE, FLOAT64, close
 
 from etatrick.errors import InputError
 from etatrick.numerics import CompiledPenalty, certify, compile_penalty, solve
 from etatrick.theory import derive, penalties
+from tolerances import CERTIFICATE, FLOAT64, close
 
 Array = NDArray[np.float64]
 Real = Callable[[Any], Any]

@@ -7,10 +7,10 @@ from typing import Any
 import mpmath as mp
 import numpy as np
 import pytest
-from tolerances import FLOAT64
 
 from etatrick.numerics import compile_penalty
 from etatrick.theory import derive, penalties, strategies
+from tolerances import FLOAT64
 
 Real = Callable[[Any], Any]
 HALF = mp.mpf("0.5")

@@ -3,13 +3,13 @@
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from tolerances import CERTIFICATE, FLOAT64, SOLVER, close
 
 from etatrick.errors import InputError
 from etatrick.numerics import Status, path, solve
 from etatrick.numerics.problem import problem
 from etatrick.numerics.solver import lam_max
 from etatrick.theory import penalties
+from tolerances import CERTIFICATE, FLOAT64, SOLVER, close
 
 Array = NDArray[np.float64]
 

@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
-from tolerances import CERTIFICATE, FLOAT64, SOLVER
 
 from etatrick.numerics.problem import Problem, problem
 from etatrick.numerics.reweighted import reweighted_ridge, ridge_step
 from etatrick.theory import penalties, strategies
+from tolerances import CERTIFICATE, FLOAT64, SOLVER
 
 Array = NDArray[np.float64]
 

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
-from tolerances import CERTIFICATE, FLOAT64, SOLVER, close
 
 from etatrick.numerics import Solution, Status, solve
 from etatrick.theory import derive, penalties, strategies
+from tolerances import CERTIFICATE, FLOAT64, SOLVER, close
 
 Array = NDArray[np.float64]
 

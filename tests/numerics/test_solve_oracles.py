@@ -6,10 +6,10 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from tolerances import CERTIFICATE, FLOAT64, SOLVER, close
 
 from etatrick.numerics import Status, solve
 from etatrick.theory import derive, penalties, strategies
+from tolerances import CERTIFICATE, FLOAT64, SOLVER, close
 
 Array = NDArray[np.float64]
 Value = Callable[[Array], float]

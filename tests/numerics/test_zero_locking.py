@@ -6,12 +6,12 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from tolerances import CERTIFICATE, FLOAT64, SOLVER, close
 
 from etatrick.numerics import Status, certify, path, solve
 from etatrick.numerics.problem import problem
 from etatrick.numerics.reweighted import reweighted_ridge
 from etatrick.theory import penalties, strategies
+from tolerances import CERTIFICATE, FLOAT64, SOLVER, close
 
 Array = NDArray[np.float64]
 

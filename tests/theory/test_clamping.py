@@ -5,10 +5,10 @@ from functools import lru_cache
 import numpy as np
 import pytest
 import sympy as sp
-from tolerances import FLOAT64, SOLVER, close
 
 from etatrick.errors import InputError
 from etatrick.theory import Duality, clamped, derive, lam, w
+from tolerances import FLOAT64, SOLVER, close
 
 RULES = ["w", "w*(w+2)", "sqrt(w)", "w**2", "exp(w)", "w/(1+w/4)", "1+w"]
 RETAIN, STRENGTH = 0.6, 2.0

@@ -9,13 +9,13 @@ from typing import Any
 import mpmath as mp
 import pytest
 import sympy as sp
-from tolerances import FLOAT64, close
 
 from etatrick.errors import InputError
 from etatrick.theory import Duality, derive, eta, lam, parameter, w
 from etatrick.theory.balls import value_at
 from etatrick.theory.conditions import MEANINGS
 from etatrick.theory.identities import STATEMENTS
+from tolerances import FLOAT64, close
 
 epsilon = parameter("epsilon")
 ROOT = sp.sqrt(epsilon**2 + 4 * eta)

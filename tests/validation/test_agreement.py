@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 import pytest
 from scipy import stats
-from tolerances import FLOAT64, MC
 
 from etatrick.errors import InputError
 from etatrick.validation.agreement import Agreement, equivalence
+from tolerances import FLOAT64, MC
 
 RUNS = 1500
 LEVEL = 0.05

@@ -67,9 +67,7 @@ def test_derive_of_a_decreasing_rule_is_refuted_and_has_no_dual() -> None:
 
 
 def test_solve_certifies(table: Path) -> None:
-    data = json.loads(
-        run("solve", str(table), "--target", "y", "--penalty", "l1:k=1", "--lam", "0.1", "--json").output
-    )
+    data = json.loads(run("solve", str(table), "--target", "y", "--penalty", "l1:k=1", "--lam", "0.1", "--json").output)
     assert data["names"] == ["a", "b"]
     assert data["certificate"]["relative_gap"] <= 1e-12
     assert data["status"] == "converged"

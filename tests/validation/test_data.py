@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import torch
 from sklearn.datasets import load_diabetes, load_digits
-from tolerances import CERTIFICATE
 
 from etatrick.validation.data import Split, diabetes, digits
+from tolerances import CERTIFICATE
 
 
 def test_diabetes_has_centred_columns_of_norm_one() -> None:

@@ -5,7 +5,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from tolerances import FLOAT64
 
 from etatrick.errors import InputError
 from etatrick.theory import penalties
@@ -21,6 +20,7 @@ from etatrick.validation.methods import (
 )
 from etatrick.validation.network import StackedNetwork
 from etatrick.validation.seeding import seed
+from tolerances import FLOAT64
 
 LOG_SUM = penalties["log_sum"](epsilon=2).duality
 METHODS: tuple[Method, ...] = (

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import pytest
 import sympy as sp
-from tolerances import FLOAT64
 
 from etatrick.theory import derive, penalties
 from etatrick.theory.duality import FORMS
@@ -26,6 +25,7 @@ from etatrick.validation.experiments import (
     log_sum_solutions,
 )
 from etatrick.validation.ledger import claims
+from tolerances import FLOAT64
 
 NAN = float("nan")
 CLAIM = claims["flip-side/log-sum-duality"]
@@ -289,8 +289,16 @@ FLAWS: dict[str, tuple[tuple[str, ...], dict[str, Any], str]] = {
     "AdaTikhonov errs more": (("AdaTikhonov",), training(0.12, 0.06), "AdaTikhonov: error"),
     "AdaProx keeps fewer": (("AdaProx",), training(0.05, 0.03), "AdaProx: nonzero"),
     "AdaProx errs more": (("AdaProx",), training(0.12, 0.06), "AdaProx: error"),
-    "a control is as sparse": ((log_sum_digits.CONTROLS[0],), training(0.12, 0.03, size=0.05), log_sum_digits.CONTROLS[0]),
-    "the other control is": ((log_sum_digits.CONTROLS[1],), training(0.12, 0.03, size=0.05), log_sum_digits.CONTROLS[1]),
+    "a control is as sparse": (
+        (log_sum_digits.CONTROLS[0],),
+        training(0.12, 0.03, size=0.05),
+        log_sum_digits.CONTROLS[0],
+    ),
+    "the other control is": (
+        (log_sum_digits.CONTROLS[1],),
+        training(0.12, 0.03, size=0.05),
+        log_sum_digits.CONTROLS[1],
+    ),
     "the reference is another": (("LogSum",), training(0.3, 0.03), "AdaProx: nonzero"),
 }
 

@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 import torch
 from numpy.polynomial.hermite_e import hermegauss
-from tolerances import CERTIFICATE, MC
 from torch import Tensor, nn
 
 from etatrick.errors import InputError
@@ -18,6 +17,7 @@ from etatrick.numerics.compiled import compile_penalty
 from etatrick.theory import derive, penalties
 from etatrick.theory.duality import Duality
 from etatrick.validation.layers import AdaptiveBernoulli, AdaptiveGaussian, FixedRate, Mask, MaskedLinear
+from tolerances import CERTIFICATE, MC
 
 LAM = 0.3
 WEIGHT = torch.tensor([0.9, -0.4, 0.05, 2.0, -0.15], dtype=torch.float64)

@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 import torch
 from scipy import stats
-from tolerances import FLOAT64
 
 from etatrick.errors import InputError
 from etatrick.numerics import solve
 from etatrick.theory import penalties
 from etatrick.validation.layers import AdaptiveGaussian, FixedRate, Mask
 from etatrick.validation.linear_ensemble import LinearRun, train_linear_ensemble
+from tolerances import FLOAT64
 
 RETAIN = 0.8
 SEEDS = 20

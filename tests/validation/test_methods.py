@@ -5,7 +5,6 @@ from typing import Any
 import pytest
 import sympy as sp
 import torch
-from tolerances import CERTIFICATE, FLOAT64
 from torch import Tensor, nn
 
 from etatrick.theory import penalties
@@ -25,6 +24,7 @@ from etatrick.validation.methods import (
 )
 from etatrick.validation.network import StackedNetwork
 from etatrick.validation.torch_compile import torch_function
+from tolerances import CERTIFICATE, FLOAT64
 
 LAM = 0.02
 RATE = 0.01

@@ -8,12 +8,12 @@ import pytest
 import scipy.special
 import sympy as sp
 import torch
-from tolerances import FLOAT64
 
 from etatrick.errors import InputError
 from etatrick.theory import penalties
 from etatrick.theory.symbols import w
 from etatrick.validation.torch_compile import HEADS, torch_function
+from tolerances import FLOAT64
 
 x = sp.Symbol("x", real=True)
 y = sp.Symbol("y", real=True)

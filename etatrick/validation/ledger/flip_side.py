@@ -25,7 +25,7 @@ LOG_SUM_DUALITY: Final = Claim(
     relation="equal",
     parameters={"ε": "ε > 0", "λ": "λ > 0"},
     derive=Route(
-        (Part("forms", "derive the four forms and prove their conditions", log_sum_forms.derive_forms, 20),),
+        (Part("forms", "derive the four forms and prove their conditions", log_sum_forms.derive_forms, 5),),
         log_sum_forms.conclude,
     ),
     solve=Route(
