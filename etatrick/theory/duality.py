@@ -113,7 +113,7 @@ class Duality:
         --------
         >>> from etatrick.theory import derive
         >>> derive(eta_hat="w*(w+epsilon)", parameters=["epsilon"]).at(epsilon=2).alpha
-        w*(w + 2)/(lambda + w*(w + 2))
+        w*(w + 2)/(lambda + w**2 + 2*w)
         """
         from etatrick.theory.parameters import Parameter, find
 

@@ -134,7 +134,9 @@ class AdaptiveBernoulli(Mask):
 
     @property
     def twin(self) -> tuple[Duality, float]:
-        """The clamped penalty, at λ."""
+        """The clamped penalty, at λ; the penalty itself where no weight falls below the floor."""
+        if self.duality.alpha_at(0.0, self.lam) >= self.floor:
+            return self.duality, self.lam
         return clamped(self.duality, retain=self.floor, strength=self.lam), self.lam
 
 

@@ -76,7 +76,7 @@ CASES: dict[str, tuple[Callable[[], Any], str, str]] = {
     "start_complex": (lambda: fit(start=[1j, 0, 0]), "start", "numbers"),
     "penalty_none": (lambda: fit(penalty=None), "None", "no penalty"),
     "penalty_name": (lambda: fit(penalty="l1"), "'l1'", "no penalty"),
-    "penalty_family": (lambda: fit(penalty=penalties["l1"]), "k", "number for every parameter"),
+    "penalty_family": (lambda: fit(penalty=penalties["l1"]), "l1", "is a family"),
     "penalty_free": (lambda: fit(penalty=LOG), "epsilon", "number for every parameter"),
     "penalty_lam": (lambda: compile_penalty(derive(eta_hat="lambda*w")), "lambda", "depends on λ"),
     "path_n_zero": (lambda: trace(n_lams=0), "n_lams = 0", "integer ≥ 1"),

@@ -28,7 +28,7 @@ def table(tmp_path: Path) -> Path:
 
 
 def claim(status: Any = "checked", calls: list[str] | None = None) -> Claim:
-    """A claim that settles at once, noting which parts ran."""
+    """Return a claim that settles at once, noting which parts ran."""
 
     def work(setting: Setting) -> dict[str, Any]:
         if calls is not None:
@@ -39,8 +39,8 @@ def claim(status: Any = "checked", calls: list[str] | None = None) -> Claim:
         witness = {"x": 1.0} if status == "refuted" else {}
         return Finding(status, "by hand", witness=witness, summary="done", data=dict(results))
 
-    routes = [Route((Part(name, name, work),), conclude) for name in ("one", "two", "three")]
-    return Claim("test/fake", "A fake", "$1 = 1$", "nobody", "equal", *routes)
+    one, two, three = (Route((Part(name, name, work),), conclude) for name in ("one", "two", "three"))
+    return Claim("test/fake", "A fake", "$1 = 1$", "nobody", "equal", one, two, three)
 
 
 def test_derive_prints_the_forms_and_verdicts() -> None:

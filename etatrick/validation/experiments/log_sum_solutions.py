@@ -136,7 +136,8 @@ def conclude(results: Results) -> Finding:
         f"the zeros and reaches {masks['released_objective']:.6f}.",
         summary=summary if not bad else f"Outside tolerance: {', '.join(name for name, _ in bad)}.",
         formulas=(
-            Formula(r"\min_w\;\tfrac12\lVert y-Xw\rVert^2+\lambda\sum_j\log(1+|w_j|/\varepsilon)", "the problem solved"),
+            Formula(r"\min_w\;\tfrac12\lVert y-Xw\rVert^2+\lambda\sum_j\log(1+|w_j|/\varepsilon)",
+                    "the problem solved"),
             Formula(r"w\leftarrow D^{1/2}(D^{1/2}X^{\top}XD^{1/2}+\lambda I)^{-1}D^{1/2}X^{\top}y,\quad "
                     r"D=\mathrm{diag}\,\hat\eta(w)", "one reweighted ridge step"),
         ),
