@@ -57,12 +57,15 @@ def budget(seconds: float) -> Iterator[None]:
             raise OutOfTimeError
 
     began = time.monotonic()
-    previous = signal.signal(signal.SIGALRM, stop)
     outer, _ = signal.getitimer(signal.ITIMER_REAL)
-    signal.setitimer(signal.ITIMER_REAL, min(seconds, outer) if outer else seconds, AGAIN)
+    previous = signal.signal(signal.SIGALRM, stop)
     try:
-        yield
-    finally:
+        try:
+            signal.setitimer(signal.ITIMER_REAL, min(seconds, outer) if outer else seconds, AGAIN)
+            yield
+        finally:
+            over = True
+    finally:  # twice, because the alarm may ring on entering the first
         over = True
         # an enclosing budget goes on running with what is left of it
         left = max(outer - (time.monotonic() - began), 1e-3) if outer else 0.0

@@ -78,7 +78,8 @@ def prove_growth(expr: Any) -> Verdict:
     verdicts = [_growth_on(part) for part in parts]
     for left, right in pairwise(parts):
         jump = sp.simplify(right.formula.subs(w, left.upper) - left.formula.subs(w, left.upper))
-        verdicts.append(_at(left.upper, prove_sign(jump)))
+        up = Verdict("proved", "a jump to +∞", domain_text(expr)) if jump == sp.oo else prove_sign(jump)
+        verdicts.append(_at(left.upper, up))
     worst = [v for status in ("refuted", "unknown") for v in verdicts if v.status == status]
     if worst:
         return worst[0]
@@ -115,7 +116,9 @@ def _growth_on(part: Piece) -> Verdict:
 def placed(verdict: Verdict, place: Any, t: Any) -> Verdict:
     """Return a refutation found at some t with its w in the witness."""
     point = {name: value for name, value in verdict.witness.items() if name not in (str(t), "value")}
-    at = place.subs({s: verdict.witness[str(t)] if s == t else point.get(str(s), 1.0) for s in place.free_symbols})
+    at = place.subs(
+        {s: verdict.witness.get(str(t), 1.0) if s == t else point.get(str(s), 1.0) for s in place.free_symbols}
+    )
     witness = {**point, "w": float(at), "value": verdict.witness["value"]}
     return Verdict("refuted", verdict.method, verdict.domain, witness)
 

@@ -235,41 +235,44 @@ def test_no_text_reaches_the_interpreter(monkeypatch: pytest.MonkeyPatch) -> Non
     assert len(results) > 40
 
 
-# An independent reading: the tree below prints itself and computes its own value with mpmath.
+# An independent reading: the tree below prints itself and computes its own value with mpmath, to 50 digits.
+oracle = mpmath.MPContext()
+oracle.dps = 50
 POINT = {"w": "1.37", "a": "0.61", "lam": "0.29"}
 UNARY = {
-    "exp": mpmath.exp, "log": mpmath.log, "sqrt": mpmath.sqrt, "sin": mpmath.sin, "cos": mpmath.cos,
-    "tan": mpmath.tan, "sinh": mpmath.sinh, "cosh": mpmath.cosh, "tanh": mpmath.tanh, "atan": mpmath.atan,
-    "asinh": mpmath.asinh, "erf": mpmath.erf, "erfc": mpmath.erfc, "abs": abs, "sign": mpmath.sign,
-    "sigmoid": lambda x: 1 / (1 + mpmath.exp(-x)), "lambertw": mpmath.lambertw, "gamma": mpmath.gamma,
-    "digamma": mpmath.digamma,
+    "exp": oracle.exp, "log": oracle.log, "sqrt": oracle.sqrt, "sin": oracle.sin, "cos": oracle.cos,
+    "tan": oracle.tan, "sinh": oracle.sinh, "cosh": oracle.cosh, "tanh": oracle.tanh, "atan": oracle.atan,
+    "asinh": oracle.asinh, "erf": oracle.erf, "erfc": oracle.erfc, "abs": abs, "sign": oracle.sign,
+    "sigmoid": lambda x: 1 / (1 + oracle.exp(-x)), "lambertw": oracle.lambertw, "gamma": oracle.gamma,
+    "digamma": oracle.digamma,
 }  # fmt: skip
-Tree = tuple[str, mpmath.mpf]
+Tree = tuple[str, Any]
 
 
 def _leaf() -> st.SearchStrategy[Tree]:
-    numbers = st.decimals("0.01", 20, places=2).map(lambda d: (str(d), mpmath.mpf(str(d))))
-    return st.one_of(numbers, st.sampled_from(sorted(POINT)).map(lambda s: (s, mpmath.mpf(POINT[s]))))
+    numbers = st.decimals("0.01", 20, places=2).map(lambda d: (str(d), oracle.mpf(str(d))))
+    return st.one_of(numbers, st.sampled_from(sorted(POINT)).map(lambda s: (s, oracle.mpf(POINT[s]))))
 
 
 def _combine(operator: str, left: Tree, right: Tree) -> Tree:
-    value = {"+": mpmath.fadd, "-": mpmath.fsub, "*": mpmath.fmul, "/": _divide}[operator](left[1], right[1])
+    value = {"+": oracle.fadd, "-": oracle.fsub, "*": oracle.fmul, "/": _divide}[operator](left[1], right[1])
     return f"({left[0]}) {operator} ({right[0]})", value
 
 
-def _divide(left: mpmath.mpf, right: mpmath.mpf) -> mpmath.mpf:
-    return left / right if right else mpmath.nan
+def _divide(left: Any, right: Any) -> Any:
+    return left / right if right else oracle.nan
 
 
 def _apply(name: str, argument: Tree) -> Tree:
     try:
         value = UNARY[name](argument[1])
     except (ValueError, OverflowError, ZeroDivisionError):
-        value = mpmath.nan
+        value = oracle.nan
     return f"{name}({argument[0]})", value
 
 
 def _choose(name: str, trees: list[Tree]) -> Tree:
+    assume(not any(isinstance(value, oracle.mpc) for _, value in trees))
     return f"{name}({', '.join(text for text, _ in trees)})", (max if name == "max" else min)(v for _, v in trees)
 
 
@@ -289,17 +292,22 @@ def _grow(trees: st.SearchStrategy[Tree]) -> st.SearchStrategy[Tree]:
     )
 
 
-@settings(deadline=None, max_examples=150, suppress_health_check=[HealthCheck.filter_too_much, HealthCheck.too_slow])
+@settings(
+    deadline=None,
+    derandomize=True,
+    max_examples=150,
+    suppress_health_check=[HealthCheck.filter_too_much, HealthCheck.too_slow],
+)
 @given(st.recursive(_leaf(), _grow, max_leaves=6))
 def test_agrees_with_an_independent_evaluation(tree: Tree) -> None:
     text, expected = tree
-    assume(not isinstance(expected, mpmath.mpc) and mpmath.isfinite(expected) and 1e-6 < abs(expected) < 1e12)
+    assume(not isinstance(expected, oracle.mpc) and oracle.isfinite(expected) and 1e-6 < abs(expected) < 1e12)
     try:
         read = parse(text, parameters=["a"])
     except InputError:
         assume(False)
     value = read.subs({sp.Symbol(k if k != "lam" else "lambda", positive=True): R(v) for k, v in POINT.items()})
-    assert abs(mpmath.mpf(value.evalf(30)) - expected) <= 1e-10 * abs(expected)
+    assert abs(oracle.mpf(str(value.evalf(30))) - expected) <= 1e-10 * abs(expected)
 
 
 ARITHMETIC: dict[type[ast.operator], Callable[[Any, Any], Any]] = {
@@ -345,7 +353,7 @@ def _only_parses_or_refuses(text: str) -> None:
     assert time.perf_counter() - start < 4
 
 
-@settings(deadline=4000, max_examples=300)
+@settings(deadline=4000, derandomize=True, max_examples=300)
 @given(st.text(max_size=MAX_TEXT + 10))
 @example("\ud800")
 def test_any_text_is_parsed_or_refused(text: str) -> None:
@@ -356,13 +364,13 @@ WORDS = [*FUNCTIONS, *(f"{name}(" for name in FUNCTIONS), *"(()),+-*/^<wwa1230",
 WORDS += ["lam", "pi", "64", "1e25", "1e-9", "0.5", "Piecewise((", "True", "w)", "w+1)", "2)"]
 
 
-@settings(deadline=4000, max_examples=300)
+@settings(deadline=4000, derandomize=True, max_examples=300)
 @given(st.lists(st.sampled_from(WORDS), max_size=60))
 def test_any_words_of_the_grammar_are_parsed_or_refused(words: list[str]) -> None:
     _only_parses_or_refuses(" ".join(words))
 
 
-@settings(deadline=4000, max_examples=100, suppress_health_check=[HealthCheck.too_slow])
+@settings(deadline=4000, derandomize=True, max_examples=100, suppress_health_check=[HealthCheck.too_slow])
 @given(st.recursive(_leaf(), _grow, max_leaves=12))
 def test_any_formula_is_parsed_or_refused(tree: Tree) -> None:
     _only_parses_or_refuses(tree[0])
