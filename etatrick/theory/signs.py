@@ -1,7 +1,7 @@
 """Proving that an expression vanishes or keeps its sign when all its symbols are positive."""
 
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, Literal
 
 import sympy as sp
@@ -105,15 +105,9 @@ def prove_zero(expr: Any) -> Verdict:
     'proved'
     """
     domain = domain_text(expr)
-    tested = 0
-    for point in points(expr):
-        value = value_at(expr, point)
-        if value is None:
-            continue
-        tested += 1
-        if value != 0:
-            witness = {str(s): float(v) for s, v in point.items()} | {"value": float(value)}
-            return Verdict("refuted", EVALUATION, domain, witness)
+    tested, refutation = _search(expr, lambda point, value: value != 0, domain)
+    if refutation is not None:
+        return refutation
     for name, rewrite in _REWRITES:
         if rewrite(expr) == 0:
             return Verdict("proved", name, domain, detail=f"also enclosed around 0 at {tested} points")
@@ -177,7 +171,9 @@ def prove_sign(expr: Any, relation: Relation = ">=", variable: Any | None = None
         sign = _sign(form)
         if sign is not None and sign >= wanted:
             return Verdict("proved", f"every term of the factored form is {relation} 0", domain, detail=str(form))
-    tested, refutation = _search(expr, relation, domain)
+    tested, refutation = _search(
+        expr, lambda point, v: v < 0 or (relation == ">" and is_exact_zero(expr, point, v)), domain
+    )
     if refutation is not None:
         return refutation
     if variable is not None and variable in expr.free_symbols and depth > 0 and is_continuous(expr):
@@ -219,15 +215,15 @@ def _sign(expr: Any) -> int | None:
     return None
 
 
-def _search(expr: Any, relation: Relation, domain: str) -> tuple[int, Verdict | None]:
-    """Evaluate at seeded points; return how many were tested and a refutation, if one was found."""
+def _search(expr: Any, violated: Callable[[Any, Any], bool], domain: str) -> tuple[int, Verdict | None]:
+    """Evaluate at seeded points; return how many were tested and a refutation, if a (point, value) violates."""
     tested = 0
     for point in points(expr):
         value = value_at(expr, point)
         if value is None:
             continue
         tested += 1
-        if value < 0 or (relation == ">" and is_exact_zero(expr, point, value)):
+        if violated(point, value):
             witness = {str(s): float(v) for s, v in point.items()} | {"value": float(value)}
             return tested, Verdict("refuted", EVALUATION, domain, witness)
     return tested, None
