@@ -23,6 +23,7 @@ extensions = [
     "numpydoc",
     "myst_nb",
     "absolute_values",
+    "catalogue",
     "mathml",
 ]
 exclude_patterns = ["_build", "jupyter_execute", "**.ipynb_checkpoints"]

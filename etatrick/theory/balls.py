@@ -7,6 +7,8 @@ import flint
 import mpmath as mp
 import sympy as sp
 
+from etatrick.theory.special import Dawson, DawsonIntegral
+
 PRECISIONS: Final = (256, 1024, 4096)  # bits, tried in turn
 GOOD: Final = 80  # bits of relative accuracy at which a value is accepted
 TINY: Final = -1000  # at the last precision a ball around 0 with a radius below 2**TINY is shown as 0
@@ -37,12 +39,42 @@ _HEADS: Final[dict[Any, Callable[..., Any]]] = {
     sp.gamma: lambda x: x.gamma(),
     sp.loggamma: lambda x: x.lgamma(),
     sp.LambertW: lambda x: x.lambertw(),
+    sp.csch: lambda x: x.csch(),
+    sp.sech: lambda x: x.sech(),
+    Dawson: lambda x: _dawson(x),
+    DawsonIntegral: lambda x: _dawson_integral(x),
 }
 _CONSTANTS: Final[dict[Any, Callable[[], Any]]] = {
     sp.pi: flint.arb.pi,
     sp.E: lambda: flint.arb(1).exp(),
     sp.EulerGamma: flint.arb.const_euler,
 }
+
+
+def _dawson(x: Any) -> Any:
+    return flint.arb.pi().sqrt() / 2 * (-x * x).exp() * x.erfi()
+
+
+def _dawson_integral(x: Any) -> Any:
+    """Return ∫₀ˣ D: the power series near 0; far out the asymptotic series of D with its remainder enclosed.
+
+    The remainder R after K terms solves R′ + 2uR = 2a_K u^{−2K}; for u² ≥ 2K+1 it stays below 2a_K u^{−2K−1} once it is.
+    """
+    near, terms = flint.arb(16), 100
+    if x < near:
+        return x * x / 2 * (-x * x).hypgeom([1, 1], [flint.arb(3) / 2, 2])
+    a, total, series = flint.arb(1) / 2, (x / near).log() / 2, flint.arb(0)
+    for k in range(terms):
+        series += a / near ** (2 * k + 1)
+        if k:
+            total += a * (near ** (-2 * k) - x ** (-2 * k)) / (2 * k)
+        a = a * (2 * k + 1) / 2
+    rest = _dawson(near) - series
+    if not (rest >= 0 and rest <= 2 * a / near ** (2 * terms + 1)):
+        raise UndecidedError
+    bound = a / (terms * near ** (2 * terms))
+    start = near * near / 2 * (-near * near).hypgeom([1, 1], [flint.arb(3) / 2, 2])
+    return start + total + bound / 2 + flint.arb(0, 1) * bound / 2
 
 
 class UndecidedError(Exception):
@@ -112,6 +144,11 @@ def _ball(expr: Any, point: Mapping[Any, Any]) -> Any:
         return _power(expr, point)
     if isinstance(expr, sp.polygamma) and expr.args[0] == 0:
         return _ball(expr.args[1], point).digamma()
+    if isinstance(expr, sp.polylog) and expr.args[0].is_Integer:
+        z = _ball(expr.args[1], point)
+        if not z <= 1:  # not real beyond 1
+            raise UndecidedError
+        return flint.acb(z).polylog(int(expr.args[0])).real
     arguments = [_ball(argument, point) for argument in expr.args]
     if expr.is_Add:
         return sum(arguments[1:], start=arguments[0])

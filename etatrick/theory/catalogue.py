@@ -4,16 +4,17 @@ import difflib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
-from typing import Any, Generic, TypeVar, final
+from typing import Any, Generic, Literal, TypeVar, final
 
 from etatrick.errors import InputError, shortened
 from etatrick.theory.derivation import derive
 from etatrick.theory.duality import Duality, Form
 from etatrick.theory.grammar import parse
 from etatrick.theory.parameters import Parameter
-from etatrick.theory.symbols import eta, parameter, w
+from etatrick.theory.symbols import eta, w
 
 T = TypeVar("T")
+Gradient = Literal["detached", "differentiated"]
 
 
 @final
@@ -81,6 +82,13 @@ class Family:
         Its parameters with their domains.
     source : str
         Where it comes from.
+    jump : str
+        Ω(0+) − Ω(0), for penalties that count nonzero weights.
+    gradient : {"detached", "differentiated"}
+        What the training of a strategy lets through: with the noise scale detached its expected gradient is Ω′, with
+        gradients through the noise scale its expected loss gains Ω.
+    noise : str
+        For a strategy stated by its noise: the variance of the noisy weight.
 
     Examples
     --------
@@ -94,21 +102,14 @@ class Family:
     expression: str
     parameters: Sequence[Parameter] = ()
     source: str = ""
+    jump: str = "0"
+    gradient: Gradient = "detached"
+    noise: str = ""
 
     @cached_property
     def duality(self) -> Duality:
-        """The duality with its parameters free; every parameter must range over all positive numbers.
-
-        Raises
-        ------
-        InputError
-            If a parameter has a smaller domain, within which the symbols cannot be kept.
-        """
-        for p in self.parameters:
-            if p.domain != f"{p.name} > 0":
-                raise InputError(self.name, f"stays symbolic only for positive parameters, but {p.domain}",
-                                 f"choose a value: {self.name}({p.name}=…)")  # fmt: skip
-        return derive_form(self.given, self.expression, tuple(p.name for p in self.parameters))
+        """The duality with its parameters free, each in its domain."""
+        return derive_form(self.given, self.expression, tuple(self.parameters), self.jump)
 
     def __call__(self, *positional: object, **values: float) -> "Member":
         """Return the member with these parameter values.
@@ -118,20 +119,7 @@ class Family:
         InputError
             If a parameter is missing, unknown, or outside its domain.
         """
-        known = {p.name: p for p in self.parameters}
-        if positional:
-            first = next(iter(known), None)
-            remedy = f"write {self.name}({first}={positional[0]})" if first else f"write {self.name}()"
-            raise InputError(shortened(str(positional[0])), "parameters are passed by name", remedy)
-        for name in values:
-            if name not in known:
-                raise InputError(
-                    name, f"is no parameter of {self.name}", f"its parameters: {', '.join(known) or 'none'}"
-                )
-        for name, wanted in known.items():
-            if name not in values:
-                raise InputError(self.name, f"needs {wanted.domain}", f"pass {name}=…")
-        return Member(self, {name: known[name].exact(value) for name, value in values.items()})
+        return Member(self, exact_values(self.name, self.parameters, positional, values))
 
 
 @final
@@ -145,9 +133,13 @@ class Member:
     @cached_property
     def duality(self) -> Duality:
         """The duality with numbers for its parameters, derived afresh so that only those numbers matter."""
-        names = tuple(self.values)
-        expression = parse(self.family.expression, variable=self.variable, parameters=names)
-        return derive_form(self.family.given, expression.subs({parameter(n): self.values[n] for n in names}), ())
+        forms = (self.family.expression, self.family.jump)
+        expression, jump = (self._with_values(text, v) for text, v in zip(forms, (self.variable, w), strict=True))
+        return derive_form(self.family.given, expression, (), jump)
+
+    def _with_values(self, text: str, variable: Any) -> Any:
+        table = {p.symbol: self.values[p.name] for p in self.parameters}
+        return parse(text, variable=variable, parameters=self.parameters).subs(table)
 
     @property
     def variable(self) -> Any:
@@ -165,10 +157,14 @@ class Member:
         return self.family.source
 
     @property
+    def gradient(self) -> Gradient:
+        """Whether the strategy's noise scale is detached or differentiated through."""
+        return self.family.gradient
+
+    @property
     def name(self) -> str:
         """The family's name with the parameter values, such as ``log_sum:epsilon=2``."""
-        shown = ",".join(f"{name}={float(value):g}" for name, value in self.values.items())
-        return f"{self.family.name}:{shown}" if shown else self.family.name
+        return named(self.family.name, self.values)
 
     @property
     def latex(self) -> str:
@@ -182,13 +178,43 @@ class Member:
         return hash((self.family.name, tuple(sorted(self.values.items()))))
 
 
+def named(name: str, values: Mapping[str, Any]) -> str:
+    """Return a name with parameter values, such as ``log_sum:epsilon=2``."""
+    shown = ",".join(f"{key}={float(value):g}" for key, value in values.items())
+    return f"{name}:{shown}" if shown else name
+
+
+def exact_values(
+    name: str, parameters: Sequence[Parameter], positional: Sequence[object], values: Mapping[str, float]
+) -> dict[str, Any]:
+    """Return a value for every parameter as an exact number.
+
+    Raises
+    ------
+    InputError
+        If a parameter is missing, unknown, passed by position, or outside its domain.
+    """
+    known = {p.name: p for p in parameters}
+    if positional:
+        first = next(iter(known), None)
+        remedy = f"write {name}({first}={positional[0]})" if first else f"write {name}()"
+        raise InputError(shortened(str(positional[0])), "parameters are passed by name", remedy)
+    for key in values:
+        if key not in known:
+            raise InputError(key, f"is no parameter of {name}", f"its parameters: {', '.join(known) or 'none'}")
+    for key, wanted in known.items():
+        if key not in values and wanted.default is None:
+            raise InputError(name, f"needs {wanted.domain}", f"pass {key}=…")
+    return {key: wanted.exact(values.get(key, wanted.default)) for key, wanted in known.items()}
+
+
 @lru_cache(maxsize=512)
-def derive_form(given: Form, expression: Any, parameters: tuple[str, ...]) -> Duality:
+def derive_form(given: Form, expression: Any, parameters: tuple[Parameter, ...], jump: Any = 0) -> Duality:
     """Derive once per process from the form named by `given`; see :func:`etatrick.theory.derive`."""
     forms: dict[str, Any] = {given: expression}
-    return derive(**forms, parameters=parameters)
+    return derive(**forms, jump=jump, parameters=parameters)
 
 
-def families(kind: str, *entries: Family) -> Catalogue[Family]:
+def families(kind: str, *entries: Any) -> Catalogue[Any]:
     """Return a catalogue of families by their names."""
     return Catalogue(kind, {entry.name: entry for entry in entries})

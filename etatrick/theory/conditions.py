@@ -1,8 +1,8 @@
 """The conditions that decide what a duality is good for, each settled by a symbolic argument or a witness."""
 
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from functools import lru_cache
-from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final, final
 
 import sympy as sp
@@ -10,27 +10,32 @@ import sympy as sp
 from etatrick.errors import InputError
 from etatrick.theory.balls import value_at
 from etatrick.theory.budget import attempt
-from etatrick.theory.identities import identities
-from etatrick.theory.pieces import formula_near, pieces, prove_growth, witness_at
-from etatrick.theory.signs import domain_text, is_continuous, is_smooth, points, prove_sign, prove_zero
-from etatrick.theory.symbols import w
+from etatrick.theory.curves import Curve, curve_of
+from etatrick.theory.growth import prove_growth
+from etatrick.theory.limits import limit_at
+from etatrick.theory.pieces import formula_near, pieces, witness_at
+from etatrick.theory.signs import points, prove_zero
+from etatrick.theory.structure import domain_text, is_smooth, sign_of
+from etatrick.theory.symbols import eta, w
+from etatrick.theory.trees import tree
 from etatrick.theory.verdict import Verdict
 
 if TYPE_CHECKING:
     from etatrick.theory.duality import Duality
 
-TIME_LIMIT: Final = 5.0
+TIME_LIMIT: Final = 10.0
 
 MEANINGS: Final[dict[str, str]] = {
     "subquadratic": r"$\Omega'(w) - w\,\Omega''(w) \ge 0$: $\Omega(\sqrt{u})$ is concave, so the η-trick holds",
-    "monotone": r"$\hat\eta'(w) \ge 0$: larger weights are retained more",
-    "canonical": r"$\eta^2 f'(\eta)$ is nondecreasing: $f$ is recovered from $\Omega$ and $\hat\eta$ does not jump",
+    "monotone": r"$\hat\eta(w)$ is nondecreasing: larger weights are retained more",
+    "canonical": r"$\eta^2 f'(\eta)$ is nondecreasing: $f(1/\rho)$ is convex, so $f$ is recovered from $\Omega$",
     "integrable": r"$\Omega(0^+)$ is finite",
-    "exact_zeros": r"$\lim_{w\to 0} w/\hat\eta(w) > 0$: a weight can be held at exactly 0",
-    "convex": r"$\Omega''(w) \ge 0$ and $\Omega'(0^+) \ge 0$",
-    "concave": r"$\Omega''(w) \le 0$ on the half-line",
+    "exact_zeros": r"$\Omega'(0^+) > 0$ or $\Omega$ jumps at 0: a weight can be held at exactly 0",
+    "convex": r"$\Omega$ is convex: $\Omega'$ is nondecreasing and $\Omega$ does not jump at 0",
+    "concave": r"$\Omega'$ is nonincreasing on the half-line",
     "bounded": r"$\Omega(\infty)$ is finite",
     "unbiased": r"$\Omega'(w) \to 0$ as $w \to \infty$: large weights are not shrunk",
+    "continuous_prox": r"$w + \Omega'(w)$ increases: $\mathrm{prox}_\Omega$ (at step 1) is continuous",
 }
 
 
@@ -76,56 +81,89 @@ class Conditions(Mapping[str, Verdict]):
 
 @lru_cache(maxsize=2048)
 def _settled(duality: "Duality", name: str) -> Verdict:
-    if duality.eta_hat is None:
-        return Verdict("unknown", "η̂ has no closed form")
-    verdict, reason = attempt(TIME_LIMIT, lambda: _ARGUMENTS[name](duality))
-    return verdict or Verdict("unknown", reason)
+    opened = duality.opened
+    if opened.eta_hat is None and opened.dual is None:
+        return Verdict("unknown", "neither η̂ nor f has a closed form")
+    verdict, reason = attempt(TIME_LIMIT, lambda: _ARGUMENTS[name](opened, curve_of(opened)))
+    return _closed(verdict, duality) if verdict else Verdict("unknown", reason)
 
 
-def _subquadratic(d: "Duality") -> Verdict:
-    if is_smooth(d.slope):
-        verdict = prove_sign(sp.simplify(d.slope - w * sp.diff(d.slope, w)), ">=", w)
-        if verdict.status != "proved" or is_continuous(d.slope) or is_continuous(sp.factor(sp.together(d.slope))):
-            return verdict
-        return Verdict("unknown", "a pole or jump is not excluded", verdict.domain)
-    return _broken(d) or prove_growth(-d.slope / w)
+def _closed(verdict: Verdict, duality: "Duality") -> Verdict:
+    """State a witness in the parameters themselves, and the domains of those that are not simply positive."""
+    if not duality.domains:
+        return verdict
+    witness = dict(verdict.witness)
+    domain = verdict.domain
+    for p in duality.domains:
+        symbol, value, _ = p.opened
+        domain = domain.replace(f"{symbol} > 0", p.domain)
+        if str(symbol) in witness:
+            witness[p.name] = float(value.subs(symbol, witness.pop(str(symbol))))
+    return replace(verdict, witness=witness, domain=domain)
 
 
-def _monotone(d: "Duality") -> Verdict:
+def _monotone(d: "Duality", c: Curve) -> Verdict:
+    if c.variable == eta:
+        reach = prove_growth(c.reach, of="reach_squared")
+        premises = [reach.certificate] if reach.certificate and reach.status == "proved" else []
+        detail = "Ω(√u) = ½ inf over η of u/η + f(η) is an infimum of functions affine in u, so it is concave"
+        return Verdict("proved", "theorem", domain_text(d.dual), detail=detail,
+                       certificate={"kind": "theorem", "name": "infimum", "premises": premises})  # fmt: skip
+    if w not in d.eta_hat.free_symbols:
+        return Verdict("proved", "η̂ is constant", domain_text(d.eta_hat),
+                       certificate={"kind": "theorem", "name": "constant", "premises": []})  # fmt: skip
     return prove_growth(d.eta_hat)
 
 
-def _canonical(d: "Duality") -> Verdict:
-    """Along η = η̂(w) the product η²f′(η) equals w², so it grows with η wherever η̂ grows without jumps."""
-    if w not in d.eta_hat.free_symbols:
-        detail = "η̂ is constant: f is 0 up to η̂ and +∞ beyond, so f(1/ρ) is convex"
-        return Verdict("proved", "direct", domain_text(d.eta_hat), detail=detail)
-    growth = prove_growth(d.eta_hat)
-    if growth.status == "refuted":
+def _subquadratic(d: "Duality", c: Curve) -> Verdict:
+    """Ω′ − wΩ″ = w²η̂′/η̂², so this is the growth of η̂."""
+    return _broken(d) or _monotone(d, c)
+
+
+def _canonical(d: "Duality", c: Curve) -> Verdict:
+    """Along η = η̂(w) the dual of formula (6) has η²f′(η) = w², so it is canonical wherever η̂ grows."""
+    if d.given == "dual" and d.dual is not None:
+        return prove_growth(Curve.along(d.dual).reach, of="reach_squared")
+    growth = _monotone(d, c)
+    if growth.status != "proved" or growth.certificate is None:
         return growth
-    identity = identities(d)["stationarity"]
-    if identity.status == growth.status == "proved" and is_smooth(d.eta_hat):
-        detail = f"η̂² f′(η̂) = w² ({identity.method}) and η̂′ ≥ 0: {growth.detail}"
-        return Verdict("proved", "substitution of η = η̂(w)", growth.domain, detail=detail)
-    return Verdict("unknown", f"identity {identity.status}, growth {growth.status}", growth.domain)
+    if growth.certificate["kind"] == "theorem":
+        detail = "f is 0 up to η̂ and +∞ beyond, so f(1/ρ) is convex"
+        return replace(growth, detail=detail)
+    detail = "f(η̂(w)) = 2Ω − wΩ′ gives η²f′(η) = w² along η = η̂(w), and η̂ is nondecreasing"
+    return Verdict("proved", "theorem", growth.domain, detail=f"{detail}: {growth.detail}",
+                   certificate={"kind": "theorem", "name": "envelope", "premises": [growth.certificate]})  # fmt: skip
 
 
-def _convex(d: "Duality") -> Verdict:
-    return _broken(d) or prove_growth(d.slope)
+def _convex(d: "Duality", c: Curve) -> Verdict:
+    return _jumps(d) or _broken(d) or c.guarded(prove_growth(c.slope, of=c.names["slope"]))
 
 
-def _concave(d: "Duality") -> Verdict:
-    return _broken(d) or prove_growth(-d.slope)
+def _concave(d: "Duality", c: Curve) -> Verdict:
+    return _broken(d) or c.guarded(prove_growth(-c.slope, of="-" + c.names["slope"]))
+
+
+def _continuous_prox(d: "Duality", c: Curve) -> Verdict:
+    return _jumps(d) or _broken(d) or c.guarded(prove_growth(c.prox, ">", c.names["prox"]))
+
+
+def _jumps(d: "Duality") -> Verdict | None:
+    """Return a verdict against convexity when Ω jumps at 0."""
+    if d.jump == 0:
+        return None
+    point = next(points(d.jump))
+    witness = {str(s): float(v) for s, v in point.items()} | {"w": 0.0, "jump": float(d.jump.subs(point))}
+    return Verdict("refuted", "Ω jumps at 0", domain_text(d.jump), witness, certificate={"kind": "jump"})
 
 
 def _broken(d: "Duality") -> Verdict | None:
     """Return a verdict against statements read off Ω′ when Ω itself jumps, or None when it is continuous."""
-    if d.penalty is None or is_smooth(d.penalty):
+    if d.given != "penalty" or d.penalty is None or is_smooth(d.penalty):
         return None
     parts = pieces(d.penalty)
     if parts is None:
         return Verdict("unknown", "the break points of Ω are not explicit", domain_text(d.penalty))
-    for left, right in pairwise(parts):
+    for left, right in zip(parts, parts[1:], strict=False):
         jump = prove_zero(right.formula.subs(w, left.upper) - left.formula.subs(w, left.upper))
         if jump.status != "proved":
             witness = witness_at(left.upper, jump.witness) if jump.witness else {}
@@ -133,48 +171,78 @@ def _broken(d: "Duality") -> Verdict | None:
     return None
 
 
-def _integrable(d: "Duality") -> Verdict:
-    if d.penalty is None:
+def _integrable(d: "Duality", c: Curve) -> Verdict:
+    flat = _limit_verdict(c, "slope", 0, lambda value: value.is_finite, "Ω′(0+)")
+    if flat.status == "proved" and d.given != "penalty":
+        detail = f"{flat.detail} is finite, so Ω = ∫Ω′ starts at a finite value"
+        return replace(flat, method="theorem", detail=detail,
+                       certificate={"kind": "theorem", "name": "finite slope", "premises": [flat.certificate]})  # fmt: skip
+    return _limit_verdict(c, "penalty", 0, lambda value: value.is_finite, "Ω(0+)")
+
+
+def _exact_zeros(d: "Duality", c: Curve) -> Verdict:
+    if sign_of(d.jump) == 1:
+        return Verdict("proved", "Ω jumps at 0", domain_text(d.jump), certificate={"kind": "jump"})
+    return _limit_verdict(c, "slope", 0, lambda value: value == sp.oo or _is_positive(value), "Ω′(0+)")
+
+
+def _bounded(d: "Duality", c: Curve) -> Verdict:
+    return _limit_verdict(c, "penalty", sp.oo, lambda value: value.is_finite, "Ω(∞)")
+
+
+def _unbiased(d: "Duality", c: Curve) -> Verdict:
+    return _limit_verdict(c, "slope", sp.oo, lambda value: None if (positive := _is_positive(value)) is None else not positive, "Ω′(∞)")
+
+
+def _limit_verdict(c: Curve, what: str, end: Any, wanted: Callable[[Any], bool | None], name: str) -> Verdict:
+    """Decide by a limit; a refutation shows a point close to that end."""
+    expr = getattr(c, what)
+    if expr is None:
         return Verdict("unknown", "Ω has no closed form")
-    return _limit_verdict(d.penalty, 0, lambda value: value.is_finite, "Ω(0+)")
-
-
-def _exact_zeros(d: "Duality") -> Verdict:
-    return _limit_verdict(d.slope, 0, lambda value: True if value == sp.oo else value.is_positive, "Ω′(0+)")
-
-
-def _bounded(d: "Duality") -> Verdict:
-    if d.penalty is None:
-        return Verdict("unknown", "Ω has no closed form")
-    return _limit_verdict(d.penalty, sp.oo, lambda value: value.is_finite, "Ω(∞)")
-
-
-def _unbiased(d: "Duality") -> Verdict:
-    return _limit_verdict(d.slope, sp.oo, lambda value: value.is_zero, "Ω′(∞)")
-
-
-def _limit_verdict(expr: Any, end: Any, wanted: Callable[[Any], bool | None], name: str) -> Verdict:
-    """Decide by a symbolic limit; a refutation shows a point close to that end."""
     if pieces(expr) is None:
         return Verdict("unknown", "the break points are not explicit", domain_text(expr))
-    outermost = formula_near(expr, end)
-    limit = sp.simplify(sp.limit(outermost, w, end, "+" if end == 0 else "-"))
-    domain, detail = domain_text(expr), f"{name} = {limit}"
-    answer = wanted(limit)
-    if answer:
-        return Verdict("proved", "limit", domain, detail=detail)
+    near_end = formula_near(expr, end)
+    limit = limit_at(near_end, w, end)
+    domain = domain_text(expr)
+    answer = None if limit is None else wanted(limit)
     if answer is None:
-        return Verdict("unknown", "the limit's value is not decided", domain, detail=detail)
+        return _somewhere_false(c, what, near_end, end, wanted, name)
+    detail = f"{name} = {sp.sqrt(limit) if c.squared(what) else limit}"
+    certificate = {"kind": "limit", "of": c.names[what], "end": "0" if end == 0 else "oo", "value": tree(limit)}
+    if answer:
+        return c.guarded(Verdict("proved", "limit", domain, detail=detail, certificate=certificate))
     near = sp.Rational(1, 10**6) if end == 0 else sp.Integer(10**6)
     point = {s: v for s, v in next(points(expr)).items() if s != w} | {w: near}
     value = value_at(expr, point)
     if value is None:
         return Verdict("unknown", "no value near that end could be enclosed", domain, detail=detail)
-    witness = {str(s): float(v) for s, v in point.items()} | {"value": float(value)}
-    return Verdict("refuted", "limit", domain, witness, detail)
+    witness = {str(c.variable if s == w else s): float(v) for s, v in point.items()} | {"value": float(value)}
+    return c.guarded(Verdict("refuted", "limit", domain, witness, detail, certificate))
 
 
-_ARGUMENTS: Final[dict[str, Callable[["Duality"], Verdict]]] = {
+def _is_positive(limit: Any) -> bool | None:
+    """Tell whether a limit of Ω′ ≥ 0 is positive rather than 0, None where that depends on parameters."""
+    return True if limit == sp.oo or sign_of(limit) == 1 else (False if limit == 0 else None)
+
+
+def _somewhere_false(
+    c: Curve, what: str, expr: Any, end: Any, wanted: Callable[[Any], bool | None], name: str
+) -> Verdict:
+    """Look for parameters at which the limit contradicts the statement, which then does not hold for all."""
+    symbols = sorted(expr.free_symbols - {w}, key=str)
+    for point in points(*symbols, count=12) if symbols else ():
+        simple = {s: sp.Rational(round(float(v) * 4) or 1, 4) if v < 100 else sp.Integer(3) for s, v in point.items()}
+        limit = limit_at(expr.subs(simple), w, end)
+        if limit is None or wanted(limit) is not False:
+            continue
+        witness = {str(s): float(v) for s, v in simple.items()} | {"limit": float(limit)}
+        return Verdict("refuted", "limit at particular parameters", domain_text(expr), witness, f"{name} = {limit}",
+                       {"kind": "limit", "of": c.names[what], "end": "0" if end == 0 else "oo", "value": tree(limit),
+                        "at": {str(s): tree(v) for s, v in simple.items()}})  # fmt: skip
+    return Verdict("unknown", f"the limit {name} was not found", domain_text(expr))
+
+
+_ARGUMENTS: Final[dict[str, Callable[["Duality", Curve], Verdict]]] = {
     "subquadratic": _subquadratic,
     "monotone": _monotone,
     "canonical": _canonical,
@@ -184,4 +252,5 @@ _ARGUMENTS: Final[dict[str, Callable[["Duality"], Verdict]]] = {
     "concave": _concave,
     "bounded": _bounded,
     "unbiased": _unbiased,
+    "continuous_prox": _continuous_prox,
 }

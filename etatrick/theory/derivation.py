@@ -2,12 +2,15 @@
 
 import time
 from collections.abc import Callable, Iterable
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from etatrick.errors import InputError, shortened
 from etatrick.theory.budget import attempt
 from etatrick.theory.duality import FORMS, Duality, Form, Step
-from etatrick.theory.symbols import eta, lam, parameter, w
+from etatrick.theory.parameters import Parameter
+from etatrick.theory.reading import Given, read, screen
+from etatrick.theory.tidying import length, opened_up, tidy
+from etatrick.theory.symbols import eta, lam, w
 from etatrick.theory.verdict import Verdict
 
 LATEX: Final[dict[Form, str]] = {
@@ -24,6 +27,8 @@ def derive(
     eta_hat: Any = None,
     alpha: Any = None,
     dual: Any = None,
+    jump: Any = 0,
+    gradient: Literal["detached", "differentiated"] = "detached",
     parameters: Iterable[Any] = (),
     time_limit: float = 10.0,
 ) -> Duality:
@@ -34,9 +39,14 @@ def derive(
     penalty, eta_hat, alpha, dual : str or sympy.Expr
         Exactly one: Ω(w), η̂(w), α(w) or f(η), for w > 0 and η > 0. Strings follow the grammar of
         :func:`etatrick.theory.grammar.parse`. An α that does not mention λ is read at λ = 1.
-    parameters : iterable of str or sympy.Symbol
-        Names of free parameters in a string, all positive. Positive symbols of a sympy expression are
-        found without being named.
+    jump : str, sympy.Expr or number
+        Ω(0+) − Ω(0) ≥ 0, for penalties such as κ·1{w ≠ 0}.
+    gradient : {"detached", "differentiated"}
+        What α means for training: with the noise scale detached, as in adaptive dropout, the expected gradient is
+        Ω′ = w(1−α)/α; with gradients through α the expected loss gains Ω = ½w²(1−α)/α instead.
+    parameters : iterable of str, Parameter or sympy.Symbol
+        Free parameters in a string: names of positive ones, or :class:`Parameter` objects with other domains.
+        Positive symbols of a sympy expression are found without being named.
     time_limit : float
         Seconds for the whole derivation; past it the forms still missing are None and a step says so.
 
@@ -71,133 +81,80 @@ def derive(
         raise InputError(named, "exactly one of penalty, eta_hat, alpha, dual is needed", "pass one of them")
     if not time_limit > 0:
         raise InputError(f"time_limit = {time_limit}", "the limit must be > 0 seconds", "leave it at 10")
-    form = given[0]
-    expr = _read(form, forms[form], parameters)
-    _screen(form, expr)
-    return _Derivation(form, expr, time.monotonic() + time_limit).run()
-
-
-def _read(form: Form, source: Any, parameters: Iterable[Any]) -> Any:
-    """Turn a string or sympy expression into an expression in the allowed symbols."""
-    import sympy as sp
-
-    from etatrick.theory.grammar import parse
-
-    if isinstance(parameters, str):
-        shown = repr(shortened(parameters))
-        raise InputError(f"parameters={shown}", "parameters must be a list of names", f"write [{shown}]")
-    variable = eta if form == "dual" else w
-    declared = [parameter(p) if isinstance(p, str) else p for p in parameters]
-    if isinstance(source, str):
-        expr = parse(source, variable=variable, parameters=declared)
-    elif isinstance(source, sp.Expr | int | float) and not isinstance(source, bool):
-        expr = source if isinstance(source, sp.Expr) else sp.Rational(repr(source))
-    else:
-        raise InputError(repr(source), f"{form} must be a string or a sympy expression", 'write e.g. "w*(w+2)"')
-    for symbol in sorted(expr.free_symbols, key=str):
-        if symbol == (w if form == "dual" else eta):
-            raise InputError(str(symbol), f"{form} is a function of {variable}", f"write it in {variable}")
-        if not symbol.is_positive:
-            remedy = f'use sympy.Symbol("{symbol}", positive=True) or the symbols of etatrick.theory'
-            raise InputError(str(symbol), "every symbol must be declared positive", remedy)
-    expr = expr.xreplace({number: sp.Rational(str(number)) for number in expr.atoms(sp.Float)})
-    return _in_pieces(expr) if form == "penalty" and expr.has(sp.Min, sp.Max) else expr
-
-
-def _in_pieces(expr: Any) -> Any:
-    """Write Min and Max as pieces where the break points are explicit."""
-    import sympy as sp
-
-    from etatrick.theory.pieces import pieces
-
-    found, _ = attempt(2.0, lambda: pieces(expr))
-    if found is None or len(found) < 2:
-        return expr
-    return sp.Piecewise(*((part.formula, True if part.upper == sp.oo else w <= part.upper) for part in found))
-
-
-def _screen(form: Form, expr: Any) -> None:
-    """Reject rules that are no rule: negative or complex values, decreasing penalties, α outside [0, 1]."""
-    import sympy as sp
-
-    from etatrick.theory.balls import value_at
-    from etatrick.theory.signs import is_exact_zero, points
-
-    tested, rule = {
-        "penalty": (sp.diff(expr, w), "a penalty must not decrease in w"),
-        "eta_hat": (expr, "η̂ must be positive"),
-        "alpha": (expr, "a retain probability lies in [0, 1]"),
-        "dual": (sp.diff(expr, eta), "f must not decrease in η"),
-    }[form]
-    if expr.has(sp.I):
-        raise InputError(shortened(str(expr)), f"{form} must be real for positive symbols", "check its domain")
-    if expr.has(sp.oo, sp.zoo, sp.nan) and form != "dual":
-        raise InputError(shortened(str(expr)), f"{form} must be finite", "check its domain")
-    if tested == 0 or (form == "alpha" and tested == 1):
-        remedy = {"penalty": "Ω must grow", "dual": "f must grow", "alpha": "α must lie in (0, 1)"}
-        raise InputError(f"{form} = {shortened(str(expr))}", remedy.get(form, "η̂ must be positive"),
-                         "correct the expression")  # fmt: skip
-    strict = form in ("eta_hat", "alpha")
-    for point in points(tested):
-        value = value_at(tested, point)
-        if value is None:
-            continue
-        if value < 0 or (form == "alpha" and value > 1) or (strict and is_exact_zero(tested, point, value)):
-            where = ", ".join(f"{s}={float(v):g}" for s, v in point.items())
-            raise InputError(f"{form} = {shortened(str(expr))}", f"{rule}, yet at {where} it gives {float(value):.4g}",
-                             "correct the expression")  # fmt: skip
+    source = Given(given[0], forms[given[0]], jump, gradient)
+    return _Derivation(*read(source, parameters), time.monotonic() + time_limit).run()
 
 
 class _Derivation:
-    """The derivation under way: which forms are known, which steps were taken, and the time left."""
+    """The derivation under way: which forms are known, which steps were taken, and the time left.
 
-    def __init__(self, given: Form, expr: Any, deadline: float) -> None:
-        self.given: Form = given
+    It works in symbols that are all positive, and closes every result: a parameter p of a smaller domain is a
+    function of such a symbol until the result is stated.
+    """
+
+    def __init__(self, given: Given, domains: tuple[Parameter, ...], notes: tuple[Step, ...], deadline: float) -> None:
+        import sympy as sp
+
+        self.given = given
         self.deadline = deadline
+        self.domains = domains
+        self.jump: Any = given.jump
         self.known: dict[Form, Any] = dict.fromkeys(FORMS)
-        self.known[given] = expr
-        self.base: Any = 0
-        self.steps = [self._step(given, "given")]
+        self.closed: dict[Form, Any] = dict.fromkeys(FORMS)
+        self.base: Any = sp.Integer(0)
+        self.steps = list(notes)
+        opening = {p.symbol: p.opened[1] for p in domains}
+        self.closing = {p.opened[0]: p.opened[2] for p in domains}
+        self.opening = opening
+        opened = opened_up(given.expression.subs(opening)) if opening else given.expression
+        screen(given.form, opened, given.jump, self.closing)
+        self._record(given.form, opened, "given", given.expression)
 
     def run(self) -> Duality:
         from etatrick.theory import forms
 
-        known = self.known
-        if self.given == "penalty":
-            self._obtain("penalty", lambda: forms.normalised(known["penalty"]), "shifted so that Ω(0) = 0")
+        known, given = self.known, self.given.form
+        jump = self.jump.subs(self.opening)
+        if given == "penalty":
+            self._obtain("penalty", lambda: forms.normalised(known["penalty"], jump), "shifted so that Ω(0+) = jump"
+                         if jump != 0 else "shifted so that Ω(0) = 0")  # fmt: skip
             self._obtain("eta_hat", lambda: forms.eta_hat_from_penalty(known["penalty"]), "η̂ = w/Ω′(w)")
-        elif self.given == "alpha":
+        elif given == "alpha":
             self._obtain("eta_hat", lambda: forms.eta_hat_from_alpha(known["alpha"]), "η̂ = λα/(1−α)")
-        elif self.given == "dual":
+        elif given == "dual":
             self._obtain("eta_hat", lambda: forms.eta_hat_from_dual(known["dual"]), "w² = η²f′(η) solved for η")
             if known["eta_hat"] is not None:
                 how = "Ω = ½(w²/η̂ + f(η̂))"
                 self._obtain("penalty", lambda: forms.penalty_from_dual(known["dual"], known["eta_hat"]), how)
-                self._normalise()
+            self._normalise(jump)
+            if known["eta_hat"] is not None:
+                self._shorten(jump)
         if known["eta_hat"] is not None:
             if known["penalty"] is None:
-                self._obtain("penalty", self._integrated, "Ω(w) = ∫ t/η̂(t) dt")
+                self._obtain("penalty", lambda: self._integrated(jump), "Ω(w) = ∫ t/η̂(t) dt")
             how = "α = η̂/(η̂+λ)"
-            if self.given == "alpha":  # given at λ = 1: should time run out, no α for another λ may stay
+            if given == "alpha":  # given at λ = 1: should time run out, no α for another λ may stay
                 known["alpha"] = known["eta_hat"] / (known["eta_hat"] + lam)
+                self.closed["alpha"] = self.closed["eta_hat"] / (self.closed["eta_hat"] + lam)
             self._obtain("alpha", lambda: forms.alpha_from_eta_hat(known["eta_hat"]), how)
             if known["dual"] is None and known["penalty"] is not None:
                 self._obtain_dual()
-        free = {s for expr in known.values() if expr is not None for s in expr.free_symbols} - {w, eta, lam}
-        return Duality(self.given, known["penalty"], known["eta_hat"], known["dual"], known["alpha"],
-                       tuple(sorted(free, key=str)), self.base, tuple(self.steps))  # fmt: skip
+        closed = self.closed
+        free = {s for expr in closed.values() if expr is not None for s in expr.free_symbols} | self.jump.free_symbols
+        free -= {w, eta, lam}
+        return Duality(given, closed["penalty"], closed["eta_hat"], closed["dual"], closed["alpha"],
+                       tuple(sorted(free, key=str)), self.base, tuple(self.steps),
+                       tuple(p for p in self.domains if p.symbol in free), self.jump)  # fmt: skip
 
-    def _normalise(self) -> None:
-        """Shift Ω so that Ω(0) = 0; an offset c of Ω is the offset 2c of f."""
+    def _normalise(self, jump: Any) -> None:
+        """Shift f so that f(0+) = 2·jump, and Ω with it: an offset c of Ω is the offset 2c of f."""
         from etatrick.theory import forms
 
         penalty, dual = self.known["penalty"], self.known["dual"]
-        if penalty is None:
-            return
 
         def shift() -> tuple[Any, Any]:
-            by = forms.offset(penalty)
-            return (forms.shifted(penalty, by), forms.shifted(dual, 2 * by)) if by != 0 else (penalty, dual)
+            by = forms.offset(dual, eta) - 2 * jump if penalty is None else 2 * (forms.offset(penalty) - jump)
+            return (None if penalty is None else forms.shifted(penalty, by / 2)), forms.shifted(dual, by)
 
         found, reason = attempt(self.deadline - time.monotonic(), shift)
         if found is None:
@@ -206,28 +163,47 @@ class _Derivation:
             return
         shown: tuple[Form, Form] = ("penalty", "dual")
         for form, value in zip(shown, found, strict=True):
-            if value != self.known[form]:
-                self.known[form] = value
-                self.steps.append(self._step(form, "shifted so that Ω(0) = 0, f by twice as much"))
+            if value is not None and value != self.known[form]:
+                self._record(form, value, "shifted so that Ω(0) = 0, f by twice as much")
 
     def _obtain_dual(self) -> None:
         """Obtain f, unless η̂ decreases somewhere: then no dual reproduces Ω, and the step shows the place."""
         from etatrick.theory import forms
-        from etatrick.theory.pieces import prove_growth
+        from etatrick.theory.growth import descent
+        from etatrick.theory.pieces import pieces
 
         eta_hat, penalty = self.known["eta_hat"], self.known["penalty"]
-        monotone, _ = attempt(self.deadline - time.monotonic(), lambda: prove_growth(eta_hat))
-        if monotone is not None and monotone.status == "refuted":
-            self.steps.append(Step(LATEX["dual"], "η̂ decreases, so no dual f reproduces Ω", monotone))
+
+        def falls() -> Verdict:
+            parts = pieces(eta_hat) or ()
+            found = descent(eta_hat, (p.upper for p in parts[:-1]), ">=", "eta_hat")
+            return found or Verdict("unknown", "no descent was found")
+
+        descends, _ = attempt(self.deadline - time.monotonic(), falls)
+        if descends is not None and descends.status == "refuted":
+            self.steps.append(Step(LATEX["dual"], "η̂ decreases, so no dual f reproduces Ω", descends))
             return
-        how = "f(η) = 2Ω(ŵ) − ŵ²/η with η̂(ŵ) = η"
+        how = "f(η) = 2Ω(ŵ) − ŵ²/η with ŵ(η) = sup{w: η̂(w) ≤ η}"
         self._obtain("dual", lambda: forms.dual_from_penalty(penalty, eta_hat), how)
 
-    def _integrated(self) -> Any:
+    def _shorten(self, jump: Any) -> None:
+        """Prefer ∫ t/η̂(t) dt where it is written more shortly; both are the same up to the offset at 0."""
+        from etatrick.theory import forms
+
+        known = self.known["penalty"]
+        found, _ = attempt(min(1.5, self.deadline - time.monotonic()),
+                           lambda: forms.penalty_from_eta_hat(self.known["eta_hat"]))  # fmt: skip
+        if found is not None and found[0] is not None and found[1] == 0 and known is not None:
+            shorter = min(forms.shifted(found[0], -jump), known, key=length)
+            if shorter != known:
+                self.known["penalty"] = None
+                self._record("penalty", shorter, "Ω(w) = ∫ t/η̂(t) dt")
+
+    def _integrated(self, jump: Any) -> Any:
         from etatrick.theory import forms
 
         penalty, self.base = forms.penalty_from_eta_hat(self.known["eta_hat"])
-        return penalty
+        return None if penalty is None else forms.shifted(penalty, -jump)
 
     def _obtain(self, form: Form, compute: Callable[[], Any], how: str) -> None:
         """Compute one form within the time left and record the step, open or done."""
@@ -238,10 +214,13 @@ class _Derivation:
             verdict = Verdict("unknown", reason or "no closed form found", detail=how)
             self.steps.append(Step(LATEX[form], f"{how}: open ({verdict.method}); numbers stay available", verdict))
         elif found != self.known[form]:
-            self.known[form] = found
-            self.steps.append(self._step(form, how))
+            self._record(form, found, how)
 
-    def _step(self, form: Form, how: str) -> Step:
+    def _record(self, form: Form, opened: Any, how: str, closed: Any | None = None) -> None:
+        """Keep a form, in the symbols of the proofs and in those of the user, and the step that led to it."""
         import sympy as sp
 
-        return Step(f"{LATEX[form]} = {sp.latex(self.known[form])}", how)
+        if closed is None:
+            closed = tidy(opened.subs(self.closing)) if self.closing.keys() & opened.free_symbols else opened
+        self.known[form], self.closed[form] = opened, closed
+        self.steps.append(Step(f"{LATEX[form]} = {sp.latex(closed)}", how))

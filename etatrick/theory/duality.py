@@ -5,12 +5,15 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final, Literal, final
 
+from etatrick.theory.parameters import Parameter, find
 from etatrick.theory.symbols import w
 from etatrick.theory.verdict import Verdict
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import ArrayLike, NDArray
+
+    from etatrick.theory.curves import Parametric
 
 Form = Literal["penalty", "eta_hat", "dual", "alpha"]
 FORMS: Final[tuple[Form, ...]] = ("penalty", "eta_hat", "dual", "alpha")
@@ -47,6 +50,10 @@ class Duality:
         Free positive parameters.
     base : sympy.Expr
         The point at which Ω is 0: 0 wherever that limit is finite.
+    domains : tuple of Parameter
+        The domains of those parameters that do not range over all positive numbers.
+    jump : sympy.Expr
+        Ω(0+) − Ω(0); the formula of Ω for w > 0 includes it.
     steps : tuple of Step
         The derivation.
 
@@ -68,6 +75,13 @@ class Duality:
     parameters: tuple[Any, ...] = ()
     base: Any = 0
     steps: tuple[Step, ...] = ()
+    domains: tuple[Parameter, ...] = ()
+    jump: Any = 0
+
+    @property
+    def opened(self) -> "Duality":
+        """The same duality in symbols that range over all positive numbers, in which the proofs are made."""
+        return _opened(self) if self.domains else self
 
     @property
     def slope(self) -> Any:
@@ -77,6 +91,20 @@ class Duality:
         if self.eta_hat is not None:
             return _slope(self.eta_hat)
         return None if self.penalty is None else sp.simplify(sp.diff(self.penalty, w))
+
+    @property
+    def parametric(self) -> "Parametric | None":
+        """w, η̂, Ω and f along a curve: closed even where inverting η̂ (transformed ℓ1) or f′ (VarDrop) is not.
+
+        Examples
+        --------
+        >>> from etatrick.theory import derive
+        >>> derive(penalty="atan(w)").parametric.dual
+        -w**2/(w**3 + w) + 2*atan(w)
+        """
+        from etatrick.theory.curves import parametric_of
+
+        return parametric_of(self)
 
     @property
     def conditions(self) -> Mapping[str, Verdict]:
@@ -107,7 +135,7 @@ class Duality:
         Raises
         ------
         InputError
-            If a name is no parameter of this duality or a value is not a positive finite number.
+            If a name is no parameter of this duality or a value is outside its domain.
 
         Examples
         --------
@@ -115,12 +143,15 @@ class Duality:
         >>> derive(eta_hat="w*(w+epsilon)", parameters=["epsilon"]).at(epsilon=2).alpha
         w*(w + 2)/(lambda + w**2 + 2*w)
         """
-        from etatrick.theory.parameters import Parameter, find
-
-        table = {find(name, self.parameters): Parameter(name).exact(value) for name, value in values.items()}
-        changed = {form: _substitute(getattr(self, form), table) for form in FORMS}
+        known = {p.name: p for p in self.domains}
+        table = {
+            find(name, self.parameters): known.get(name, Parameter(name)).exact(value)
+            for name, value in values.items()
+        }
+        changed = {name: _substitute(getattr(self, name), table) for name in (*FORMS, "base", "jump")}
         left = tuple(p for p in self.parameters if p not in table)
-        return replace(self, **changed, base=_substitute(self.base, table), parameters=left)
+        domains = tuple(p for p in self.domains if p.symbol not in table)
+        return replace(self, **changed, parameters=left, domains=domains)
 
     def penalty_at(self, x: "ArrayLike") -> "NDArray[np.float64]":
         """Return Ω(|x|), elementwise: from the closed form, or by quadrature of w/η̂(w)."""
@@ -172,13 +203,24 @@ class Duality:
 
 @lru_cache(maxsize=512)
 def _slope(eta_hat: Any) -> Any:
-    """Return w/η̂, with 0 where η̂ is infinite."""
-    import sympy as sp
+    from etatrick.theory.integrals import slope_of
 
-    if isinstance(eta_hat, sp.Piecewise):
-        slopes = [(sp.Integer(0) if e.is_infinite else sp.simplify(w / e), condition) for e, condition in eta_hat.args]
-        return sp.Piecewise(*slopes)
-    return sp.simplify(w / eta_hat)
+    return slope_of(eta_hat)
+
+
+@lru_cache(maxsize=512)
+def _opened(duality: Duality) -> Duality:
+    table = {p.symbol: p.opened[1] for p in duality.domains}
+    changed = {name: _tidied(getattr(duality, name), table) for name in (*FORMS, "base", "jump")}
+    symbols = (*(s for s in duality.parameters if s not in table), *(p.opened[0] for p in duality.domains))
+    return replace(duality, **changed, parameters=symbols, domains=())
+
+
+def _tidied(expr: Any, table: Mapping[Any, Any]) -> Any:
+    from etatrick.theory.tidying import opened_up
+
+    found = _substitute(expr, table)
+    return found if found is expr or expr is None else opened_up(found)
 
 
 def _substitute(expr: Any, table: Mapping[Any, Any]) -> Any:

@@ -1,53 +1,17 @@
 """From one form of a duality to the others, in closed form, each result tested before it is believed."""
 
-from collections.abc import Iterable
 from typing import Any
 
 import sympy as sp
 
-from etatrick.theory.balls import value_at
+from etatrick.theory.growth import descent
+from etatrick.theory.integrals import agree, penalty_from_eta_hat, slope_of
+from etatrick.theory.inverses import inverse
+from etatrick.theory.limits import limit_at
 from etatrick.theory.pieces import Piece, formula_near, pieces
-from etatrick.theory.signs import denested, points
+from etatrick.theory.structure import denested, sign_of
 from etatrick.theory.symbols import eta, lam, w
-
-
-def tidy(expr: Any) -> Any:
-    """Return the shortest of a few equivalent forms (all symbols positive)."""
-    forms = [
-        expr,
-        sp.simplify(expr),
-        sp.logcombine(sp.simplify(sp.expand_log(expr))),
-        sp.factor(denested(expr)),
-    ]
-    forms += [sp.Add(*(sp.factor(term) for term in sp.Add.make_args(form))) for form in forms]
-    forms += [_unit_logs(form) for form in forms]
-    return min(forms, key=_length)
-
-
-def _length(expr: Any) -> tuple[bool, int, int]:
-    """Order forms by readability: no symbolic powers inside logarithms, then few operations."""
-    tangled = any(power.exp.free_symbols for log in expr.atoms(sp.log) for power in log.atoms(sp.Pow))
-    return tangled, int(sp.count_ops(expr)), len(str(expr))
-
-
-def _unit_logs(expr: Any) -> Any:
-    """Write logarithms as log(1 + …) where the argument allows, which stays accurate near 1."""
-    return expr.replace(lambda e: isinstance(e, sp.log), lambda e: sp.log(sp.expand(e.args[0])))
-
-
-def agree(left: Any, right: Any, count: int = 6) -> bool:
-    """Tell whether two expressions have the same value at seeded points, by ball arithmetic."""
-    seen = 0
-    for point in points(left, right, count=4 * count):
-        gap = value_at(left - right, point)
-        if gap is None:
-            continue
-        if gap != 0:
-            return False
-        seen += 1
-        if seen == count:
-            return True
-    return seen > 0
+from etatrick.theory.tidying import tidy
 
 
 def eta_hat_from_penalty(penalty: Any) -> Any:
@@ -60,66 +24,71 @@ def eta_hat_from_penalty(penalty: Any) -> Any:
 
 def eta_hat_from_alpha(alpha: Any) -> Any:
     """Return η̂ = λα/(1−α); a rule that does not mention λ is read at λ = 1."""
+    if isinstance(alpha, sp.Piecewise):
+        return sp.Piecewise(*((eta_hat_from_alpha(formula), condition) for formula, condition in alpha.args))
+    if alpha == 1:
+        return sp.oo
     gauge = lam if lam in alpha.free_symbols else sp.Integer(1)
     return tidy(sp.simplify(gauge * alpha / (1 - alpha)))
 
 
 def eta_hat_from_dual(dual: Any) -> Any | None:
-    """Return η̂ by solving w² = η²f′(η) for η, or None."""
-    reach = tidy(eta * sp.sqrt(sp.simplify(sp.diff(dual, eta))))
-    for branch in _solutions(reach - w, eta):
-        if agree(denested(reach.subs(eta, branch)), w):
-            return tidy(branch)
-    return None
+    """Return η̂ by inverting the reach w = η√f′(η), or None.
 
-
-def penalty_from_eta_hat(eta_hat: Any) -> tuple[Any | None, Any]:
-    """Return (Ω, base) with Ω = ∫_base^w t/η̂(t) dt, base 0 if that converges and 1 otherwise; (None, 0) if open."""
-    parts = pieces(eta_hat)
-    if parts is not None and len(parts) > 1:
-        return _area_in_pieces(parts)
-    t = sp.Dummy("t", positive=True)
-    slope = sp.simplify(w / eta_hat)
-    for base in (sp.Integer(0), sp.Integer(1)):
-        area = sp.integrate(slope.subs(w, t), (t, base, w))
-        if area.has(sp.Integral, sp.I):
-            return None, sp.Integer(0)
-        if area.has(sp.oo, sp.zoo, sp.nan):
-            continue
-        area = tidy(area)
-        if agree(sp.diff(area, w), slope):
-            return area, base
-    return None, sp.Integer(0)
-
-
-def _area_in_pieces(parts: tuple[Piece, ...]) -> tuple[Any | None, Any]:
-    """Integrate w/η̂ piece by piece from 0, if that converges on every piece."""
-    t = sp.Dummy("t", positive=True)
-    total: Any = sp.Integer(0)
-    found = []
+    Where the reach jumps η̂ is flat, where it is flat η̂ jumps, and beyond its supremum η̂ is +∞.
+    """
+    parts = pieces(dual.subs(eta, w))
+    if parts is None or any(part.formula.is_infinite for part in parts[:-1]):
+        return None
+    found: list[tuple[Any, Any]] = []
+    reached: Any = sp.Integer(0)
     for part in parts:
-        slope = sp.Integer(0) if part.formula.is_infinite else sp.simplify(w / part.formula)
-        area = sp.integrate(slope.subs(w, t), (t, part.lower, w))
-        if area.has(sp.Integral, sp.I, sp.oo, sp.zoo, sp.nan, sp.Piecewise):
-            return None, sp.Integer(0)
-        formula = tidy(total + area)
-        found.append((formula, sp.true if part.upper == sp.oo else w <= part.upper))
-        if not agree(sp.diff(formula, w), slope):
-            return None, sp.Integer(0)
-        total = formula.subs(w, part.upper) if part.upper != sp.oo else total
-    return sp.Piecewise(*found), sp.Integer(0)
+        first, last, reach = _reach(part)
+        if last is None or first is None:
+            return None
+        if first != reached:  # the reach jumps at the lower end: η̂ stays there
+            found.append((part.lower, True if first == sp.oo else w <= first))
+        if reach != sp.oo and last != first:
+            branch = inverse(reach, w, eta)
+            if branch is None:
+                return None
+            found.append((tidy(branch.subs(eta, w)), True if last == sp.oo else w <= last))
+        reached = last
+    if reached != sp.oo:
+        found.append((sp.oo, True))
+    return found[0][0] if found[0][1] is True else sp.Piecewise(*found)
 
 
-def penalty_from_dual(dual: Any, eta_hat: Any) -> Any:
-    """Return Ω = ½(w²/η̂ + f(η̂)), not shifted."""
+def _reach(part: Piece) -> tuple[Any, Any, Any]:
+    """Return the reach η√f′(η) at both ends of a piece of f, and on it, in the symbol w."""
+    if part.formula.is_infinite:
+        return sp.oo, sp.oo, sp.oo
+    reach = tidy(w * sp.sqrt(sp.simplify(sp.diff(part.formula, w))))
+    if descent(reach, (), ">=", "reach") is not None:  # f is not canonical: the least η is not found by inversion
+        return None, None, reach
+    first = limit_at(reach, w, 0) if part.lower == 0 else sp.simplify(reach.subs(w, part.lower))
+    last = limit_at(reach, w, sp.oo) if part.upper == sp.oo else sp.simplify(reach.subs(w, part.upper))
+    return first, last, reach
+
+
+def penalty_from_dual(dual: Any, eta_hat: Any) -> Any | None:
+    """Return Ω = ½(w²/η̂ + f(η̂)), not shifted; where η̂ is infinite Ω = ½f(∞)."""
+    if isinstance(eta_hat, sp.Piecewise):
+        arms = [(penalty_from_dual(dual, formula), condition) for formula, condition in eta_hat.args]
+        return None if any(formula is None for formula, _ in arms) else sp.Piecewise(*arms)
+    if dual.has(sp.Piecewise):
+        return None  # integrated from η̂ instead
+    if eta_hat.is_infinite:
+        end = limit_at(dual.subs(eta, w), w, sp.oo)
+        return None if end is None or not end.is_finite else end / 2
     value = sp.simplify(denested((w**2 / eta_hat + dual.subs(eta, eta_hat)) / 2))
     return tidy(sp.expand_log(value))
 
 
-def offset(penalty: Any) -> Any:
-    """Return Ω(0+) where that limit is finite, otherwise 0."""
-    start = sp.limit(formula_near(penalty, 0), w, 0, "+")
-    return start if start.is_finite else sp.Integer(0)
+def offset(expr: Any, variable: Any = w) -> Any:
+    """Return the limit at 0+ where it is finite, otherwise 0."""
+    start = limit_at(formula_near(expr.subs(variable, w), 0), w, 0)
+    return start if start is not None and start.is_finite else sp.Integer(0)
 
 
 def shifted(expr: Any, by: Any) -> Any:
@@ -131,9 +100,9 @@ def shifted(expr: Any, by: Any) -> Any:
     return expr if expr.is_infinite else tidy(expr - by)
 
 
-def normalised(penalty: Any) -> Any:
-    """Return Ω − Ω(0+) where that limit is finite."""
-    return shifted(penalty, offset(penalty))
+def normalised(penalty: Any, jump: Any = sp.Integer(0)) -> Any:
+    """Return the penalty shifted so that Ω(0+) is the jump, where that limit is finite."""
+    return shifted(penalty, offset(penalty) - jump)
 
 
 def alpha_from_eta_hat(eta_hat: Any) -> Any:
@@ -148,36 +117,69 @@ def alpha_from_eta_hat(eta_hat: Any) -> Any:
 
 
 def dual_from_penalty(penalty: Any, eta_hat: Any) -> Any | None:
-    """Return f(η) = 2Ω(ŵ) − ŵ²/η with ŵ the inverse of η̂, on the whole half-line, or None.
+    """Return f(η) = 2Ω(ŵ) − ŵ²/η with ŵ(η) = sup{w: η̂(w) ≤ η}, piece by piece, or None.
 
-    Below the range of η̂ the dual is 0 = 2Ω(0+); above it, +∞.
+    Below the range of η̂ the dual is 2Ω(0+); where η̂ jumps over η, ŵ is the place of the jump; above the range of η̂
+    the dual is +∞; where η̂ is flat the dual jumps.
     """
-    if eta_hat.has(sp.oo):
+    parts, areas = pieces(eta_hat), pieces(penalty)
+    if parts is None or areas is None:
         return None
-    low = sp.limit(formula_near(eta_hat, 0), w, 0, "+")
-    high = sp.limit(formula_near(eta_hat, sp.oo), w, sp.oo)
-    if w not in eta_hat.free_symbols:
-        return sp.Piecewise((0, eta <= eta_hat), (sp.oo, True))
-    for branch in _inverse(eta_hat):
-        if not agree(denested(branch.subs(eta, eta_hat)), w):
-            continue
-        inside = tidy(2 * penalty.subs(w, branch) - branch**2 / eta)
-        ranges = ([(0, eta <= low)] if low.is_positive else []) + [(inside, eta < high)]
-        return inside if ranges[0][1] == sp.true else sp.Piecewise(*ranges, (sp.oo, True))
+    found: list[tuple[Any, Any]] = []  # (formula, upper end in η)
+    level: Any = sp.Integer(0)
+    for part in parts:
+        area = _formula_on(areas, part)
+        if area is None:
+            return None
+        first, last = (_end(part, end) for end in (part.lower, part.upper))
+        if first is None or last is None:
+            return None
+        if first != level:  # η̂ starts above 0, or jumps: ŵ stays at the lower end
+            start = limit_at(area, w, 0) if part.lower == 0 else area.subs(w, part.lower)
+            held = tidy(2 * start - part.lower**2 / eta)
+            found.append((held, first))
+        if last != first:
+            branch = inverse(part.formula, w, eta)
+            if branch is None:
+                return None
+            found.append((tidy(2 * area.subs(w, branch) - branch**2 / eta), last))
+        level = last
+    if level != sp.oo:
+        found.append((sp.oo, sp.oo))
+    # at the upper end of its range f takes the value from below: f is lower semicontinuous
+    arms = [(formula, True if upper == sp.oo else eta <= upper) for formula, upper in found]
+    arms = [(f, c) for k, (f, c) in enumerate(arms) if k + 1 == len(arms) or f != arms[k + 1][0]]
+    if len(parts) and arms[-1][0] == sp.oo and len(arms) > 1 and _end_is_open(parts[-1]):
+        arms[-2] = (arms[-2][0], eta < found[-2][1])
+    return arms[0][0] if arms[0][1] is True else sp.Piecewise(*arms)
+
+
+def _end_is_open(last: Piece) -> bool:
+    """Tell whether η̂ approaches its supremum without reaching it."""
+    return w in last.formula.free_symbols
+
+
+def _formula_on(areas: tuple[Piece, ...], part: Piece) -> Any | None:
+    """Return the formula of Ω on a piece of η̂."""
+    for area in areas:
+        starts = sign_of(sp.expand(part.lower - area.lower)) is not None
+        ends = area.upper == sp.oo or (part.upper != sp.oo and sign_of(sp.expand(area.upper - part.upper)) is not None)
+        if starts and ends:
+            return area.formula
     return None
 
 
-def _inverse(eta_hat: Any) -> Iterable[Any]:
-    """Return candidates for the inverse of η̂; a power c·wʳ has one that needs no solver."""
-    factor, rest = eta_hat.as_independent(w, as_Add=False)
-    if rest.is_Pow and rest.base == w and not rest.exp.has(w):
-        return [(eta / factor) ** (1 / rest.exp)]
-    return _solutions(eta_hat - eta, w)
+def _end(part: Piece, end: Any) -> Any | None:
+    """Return the value of η̂ at an end of a piece, from inside."""
+    if part.formula.is_infinite or w not in part.formula.free_symbols:
+        return part.formula
+    if end in (0, sp.oo):
+        return limit_at(part.formula, w, end)
+    value = sp.simplify(part.formula.subs(w, end))
+    return sp.oo if value.has(sp.zoo, sp.nan, sp.oo) else value  # η̂ is positive
 
 
-def _solutions(equation: Any, unknown: Any) -> Iterable[Any]:
-    try:
-        found = sp.solve(equation, unknown)
-    except (NotImplementedError, TypeError, ValueError):
-        return []
-    return [branch for branch in found if isinstance(branch, sp.Expr)]
+__all__ = [
+    "agree", "alpha_from_eta_hat", "dual_from_penalty", "eta_hat_from_alpha", "eta_hat_from_dual", "eta_hat_from_penalty",
+    "normalised", "offset", "penalty_from_dual", "penalty_from_eta_hat", "shifted", "slope_of", "tidy",
+]  # fmt: skip

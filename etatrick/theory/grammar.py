@@ -11,6 +11,7 @@ from sympy.core.evalf import PrecisionExhausted
 
 from etatrick.errors import InputError, shortened
 from etatrick.theory.budget import OutOfTimeError, budget
+from etatrick.theory.parameters import Parameter
 from etatrick.theory.symbols import FUNCTIONS, RESERVED, lam, parameter, w
 from etatrick.theory.tokens import Binary, Call, Name, Negative, Node, Number, Parser, Piecewise, Truth
 
@@ -42,8 +43,9 @@ def parse(text: str, *, variable: Any = w, parameters: Iterable[Any] = ()) -> An
         ``FUNCTIONS`` and ``Piecewise((value, condition), …, (value, True))``. Decimals are exact.
     variable : sympy.Symbol
         The variable: w of a penalty, η̂ or α, eta of a dual.
-    parameters : iterable of str or sympy.Symbol
-        The free parameters the formula may name besides ``lam`` (or ``lambda``); all positive.
+    parameters : iterable of str, Parameter or sympy.Symbol
+        The free parameters the formula may name besides ``lam`` (or ``lambda``); positive unless a
+        :class:`Parameter` says otherwise.
 
     Returns
     -------
@@ -84,6 +86,9 @@ def _symbols(variable: Any, parameters: Iterable[Any]) -> dict[str, Any]:
         raise InputError(shown, "parameters must be a list of names", f"write [{shortened(parameters)!a}]")
     names = {variable.name: variable, "lambda": lam, "pi": sp.pi}
     for given in parameters:
+        if isinstance(given, Parameter):
+            names[given.name] = given.symbol
+            continue
         symbol = parameter(given.name if isinstance(given, sp.Symbol) else given)
         if isinstance(given, sp.Symbol) and not given.is_positive:
             remedy = f'pass the name "{given.name}" or a symbol with positive=True'

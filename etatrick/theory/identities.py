@@ -1,6 +1,6 @@
 """The identities that tie the four forms of a duality together, each proved symbolically or refuted."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -8,8 +8,10 @@ import sympy as sp
 
 from etatrick.theory.balls import UndecidedError, holds
 from etatrick.theory.budget import attempt
+from etatrick.theory.inverses import inverse
 from etatrick.theory.pieces import Piece, inside, pieces, placed
-from etatrick.theory.signs import domain_text, is_smooth, points, prove_zero
+from etatrick.theory.signs import points, prove_zero
+from etatrick.theory.structure import denested, domain_text, is_smooth
 from etatrick.theory.symbols import eta, lam, w
 from etatrick.theory.verdict import Verdict
 
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
     from etatrick.theory.duality import Duality
 
 TIME_LIMIT = 5.0
+QUICK = 1.0
 
 STATEMENTS = {
     "slope": r"\Omega'(w) = w/\hat\eta(w)",
@@ -55,19 +58,82 @@ def identities(duality: "Duality") -> Mapping[str, Verdict]:
     >>> {v.status for v in identities(derive(eta_hat="w*(w+2)")).values()}
     {'proved'}
     """
-    return {name: _settle(name, duality) for name in STATEMENTS if not _is_void(name, duality)}
+    return {name: _settle(name, duality.opened) for name in STATEMENTS if not _is_void(name, duality)}
 
 
 def _is_void(name: str, d: "Duality") -> bool:
-    """Tell whether an identity says nothing: the range of a constant η̂ is one point, so f has no slope there."""
-    return name == "stationarity" and d.eta_hat is not None and w not in d.eta_hat.free_symbols
+    """Tell whether an identity says nothing.
+
+    The range of a constant η̂ is one point, so f has no slope there; where f is not known in closed form, it is
+    defined by the envelope identity; where only f is known, α is defined by η.
+    """
+    if name == "stationarity":
+        return d.eta_hat is None or w not in d.eta_hat.free_symbols
+    if name == "envelope":
+        return d.dual is None or d.eta_hat is None
+    return name == "gauge" and d.eta_hat is None
 
 
-def _settle(name: str, duality: "Duality") -> Verdict:
-    if any(getattr(duality, form) is None for form in NEEDED[name]):
+def _settle(name: str, d: "Duality") -> Verdict:
+    if name == "slope" and d.eta_hat is None and d.dual is not None:
+        return _attempted(lambda: _slope_along(d.dual))
+    if name == "stationarity" and (d.dual is None or d.eta_hat is None):
+        if d.penalty is None or d.eta_hat is None or not is_smooth(d.eta_hat):
+            return Verdict("unknown", "a form is missing", detail="no closed form to substitute in")
+        return _attempted(lambda: _stationary_along(d.penalty, d.eta_hat))
+    if any(getattr(d, form) is None for form in NEEDED[name]):
         return Verdict("unknown", "a form is missing", detail="no closed form to substitute in")
-    verdict, reason = attempt(TIME_LIMIT, lambda: _prove(name, duality))
+    if name in ("slope", "gauge"):
+        return _attempted(lambda: _prove(name, d))
+    quick = _attempted(lambda: _prove(name, d), seconds=QUICK)
+    if quick.status not in ("checked", "unknown"):
+        return quick
+    inverted, _ = attempt(TIME_LIMIT, lambda: _by_inverse(d))
+    return inverted or (quick if quick.status == "checked" else _attempted(lambda: _prove(name, d)))
+
+
+def _attempted(prove: Callable[[], Verdict], seconds: float | None = None) -> Verdict:
+    verdict, reason = attempt(seconds or TIME_LIMIT, prove)
     return verdict or Verdict("unknown", reason)
+
+
+def _slope_along(dual: Any) -> Verdict:
+    """Prove dΩ = Ω′ dw along η, where w = η√f′, Ω′ = √f′ and Ω = ½(ηf′ + f)."""
+    verdicts = []
+    for part in pieces(dual.subs(eta, w)) or ():
+        if part.formula.is_infinite:
+            continue
+        slant = sp.diff(part.formula, w)
+        area, reach = (w * slant + part.formula) / 2, w * sp.sqrt(slant)
+        verdicts.append(prove_zero(sp.diff(area, w) - sp.sqrt(slant) * sp.diff(reach, w)) if slant != 0 else
+                        Verdict("proved", "f is constant", domain_text(dual)))  # fmt: skip
+    return next((v for v in verdicts if v.status != "proved"), verdicts[0])
+
+
+def _stationary_along(penalty: Any, eta_hat: Any) -> Verdict:
+    """Prove η̂² df = w² dη̂ along w for the parametric dual f = 2Ω − w²/η̂."""
+    dual = 2 * penalty - w**2 / eta_hat
+    return prove_zero(eta_hat**2 * sp.diff(dual, w) - w**2 * sp.diff(eta_hat, w))
+
+
+def _by_inverse(d: "Duality") -> Verdict | None:
+    """Prove f = 2Ω(ŵ) − ŵ²/η with ŵ the inverse of η̂, from which envelope and stationarity follow."""
+    if not (is_smooth(d.eta_hat) and is_smooth(d.penalty)):
+        return None
+    branch = inverse(d.eta_hat, w, eta)
+    parts = pieces(d.dual.subs(eta, w))
+    if branch is None or parts is None:
+        return None
+    part = next((p for p in parts if p.formula != 0 and not p.formula.is_infinite), None)
+    if part is None:
+        return None
+    above = {eta: part.lower + eta}  # on the range of η̂
+    back = prove_zero(denested(branch.subs(eta, d.eta_hat)) - w)
+    same = prove_zero((part.formula.subs(w, eta) - 2 * d.penalty.subs(w, branch) + branch**2 / eta).subs(above))
+    if not back.status == same.status == "proved":
+        return None
+    detail = f"f = 2Ω(ŵ) − ŵ²/η ({same.method}) with ŵ(η̂(w)) = w ({back.method})"
+    return Verdict("proved", "by the inverse of η̂", domain_text(d.eta_hat), detail=detail)
 
 
 def _prove(name: str, d: "Duality") -> Verdict:
@@ -97,6 +163,8 @@ def _prove(name: str, d: "Duality") -> Verdict:
 
 def _placed_zero(residual: Any, part: Piece) -> Verdict:
     place, t = inside(part)
+    if residual.is_rational_function() and sp.cancel(sp.together(residual)) == 0:
+        return Verdict("proved", "an identity of rational functions", domain_text(residual))
     verdict = prove_zero(residual.subs(w, place))
     return verdict if t == w or verdict.status != "refuted" else placed(verdict, place, t)
 

@@ -9,6 +9,7 @@ import sympy as sp
 
 from etatrick.errors import InputError
 from etatrick.theory.pieces import formula_near
+from etatrick.theory.special import dawson_integral
 from etatrick.theory.symbols import eta, lam, w
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ def compiled(expr: Any, *arguments: Any) -> Callable[..., Any]:
         lambda e: isinstance(e, sp.log) and sp.expand(e.args[0]).as_coeff_Add()[0] == 1,
         lambda e: log1p(sp.expand(e.args[0]) - 1),
     )
-    own = {"polylog": _polylog, "LambertW": _lambert_w}
+    own = {"polylog": _polylog, "LambertW": _lambert_w, "Dawson": _dawson, "DawsonIntegral": dawson_integral}
     function: Callable[..., Any] = sp.lambdify(arguments, optimize(accurate, [expm1_opt]), modules=[own, *modules])
     return function
 
@@ -68,6 +69,12 @@ def _lambert_w(x: Any, branch: int = 0) -> Any:
 
     found = lambertw(x, branch)
     return np.where(found.imag == 0, found.real, np.nan)
+
+
+def _dawson(x: Any) -> Any:
+    from scipy.special import dawsn
+
+    return dawsn(x)
 
 
 def _polylog(order: Any, x: Any) -> Any:

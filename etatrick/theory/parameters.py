@@ -24,6 +24,8 @@ class Parameter:
         Which ends belong to it: ``""``, ``"["``, ``"]"`` or ``"[]"``.
     meaning : str
         What it is, in a few words.
+    default : float, optional
+        The value where none is given.
 
     Examples
     --------
@@ -38,10 +40,49 @@ class Parameter:
     upper: float = math.inf
     closed: str = ""
     meaning: str = ""
+    default: float | None = None
+
+    @property
+    def symbol(self) -> Any:
+        """The sympy symbol: positive where the whole domain is, otherwise real."""
+        from etatrick.theory.symbols import parameter
+
+        return parameter(self.name, positive=self.lower >= 0)
+
+    @property
+    def opened(self) -> tuple[Any, Any, Any]:
+        """A positive symbol s, the parameter as a function of s, and s as a function of the parameter.
+
+        While s runs through (0, ∞) the parameter runs through the interior of its domain, which lets every
+        proof speak of positive symbols only.
+
+        Examples
+        --------
+        >>> Parameter("p", 0, 2).opened
+        (s_p, 2*s_p/(s_p + 1), p/(2 - p))
+        >>> Parameter("a", 2).opened[1]
+        s_a + 2
+        """
+        import sympy as sp
+
+        p = self.symbol
+        if self.lower == 0 and self.upper == math.inf:
+            return p, p, p
+        s = sp.Symbol(f"s_{self.name}", positive=True)
+        low, high = (sp.nsimplify(end) if math.isfinite(end) else end for end in (self.lower, self.upper))
+        if math.isfinite(self.lower) and math.isfinite(self.upper):
+            return s, (low + high * s) / (1 + s), (p - low) / (high - p)
+        if math.isfinite(self.lower):
+            return s, low + s, p - low
+        if math.isfinite(self.upper):
+            return s, high - s, high - p
+        return s, sp.log(s), sp.exp(p)
 
     @property
     def domain(self) -> str:
         """The domain in words, such as ``0 < retain ≤ 1``."""
+        if self.lower == -math.inf and self.upper == math.inf:
+            return f"{self.name} real"
         left = f"{self.lower:g} {'≤' if '[' in self.closed else '<'} " if self.upper < math.inf else ""
         if not left:
             return f"{self.name} {'≥' if '[' in self.closed else '>'} {self.lower:g}"
@@ -73,7 +114,9 @@ class Parameter:
         return sp.Rational(repr(number))
 
     def _example(self) -> float:
-        return (self.lower + self.upper) / 2 if math.isfinite(self.upper) else self.lower + 1.0
+        if math.isfinite(self.lower) and math.isfinite(self.upper):
+            return (self.lower + self.upper) / 2
+        return self.lower + 1.0 if math.isfinite(self.lower) else 0.0
 
 
 def find(name: str, symbols: Sequence[Any]) -> Any:

@@ -1,13 +1,12 @@
-"""Functions given in pieces: their intervals, signs on each, and jumps where they meet."""
+"""Functions given in pieces: their intervals and what holds on each."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from itertools import pairwise
+from dataclasses import dataclass
 from typing import Any, final
 
 import sympy as sp
 
-from etatrick.theory.signs import domain_text, is_continuous, is_smooth, prove_sign
+from etatrick.theory.structure import is_smooth, sign_of
 from etatrick.theory.symbols import w
 from etatrick.theory.verdict import Verdict
 
@@ -39,7 +38,7 @@ def pieces(expr: Any) -> tuple[Piece, ...] | None:
     lower: Any = sp.Integer(0)
     for formula, condition in _ascending(folded.args):
         upper = _upper_end(condition)
-        if upper is None or not is_smooth(formula) or not (upper == sp.oo or (upper - lower).is_positive):
+        if upper is None or not is_smooth(formula) or not (upper == sp.oo or sign_of(sp.expand(upper - lower)) == 1):
             return None
         found.append(Piece(formula, lower, upper))
         lower = upper
@@ -52,65 +51,12 @@ def formula_near(expr: Any, end: Any) -> Any:
     return expr if parts is None else parts[0 if end == 0 else -1].formula
 
 
-def prove_growth(expr: Any) -> Verdict:
-    """Prove that a function of w > 0 is nondecreasing: on every piece, and where pieces meet.
-
-    Parameters
-    ----------
-    expr : sympy.Expr
-        In w and positive parameters.
-
-    Returns
-    -------
-    Verdict
-        *Refuted* with a point of a piece where the derivative is negative, or with a downward jump.
-
-    Examples
-    --------
-    >>> prove_growth(sp.Min(w, 2)).status
-    'proved'
-    >>> prove_growth(sp.Piecewise((w, w <= 1), (w - 1, True))).status
-    'refuted'
-    """
-    parts = pieces(expr)
-    if parts is None:
-        return Verdict("unknown", "the break points are not explicit", domain_text(expr))
-    verdicts = [_growth_on(part) for part in parts]
-    for left, right in pairwise(parts):
-        jump = sp.simplify(right.formula.subs(w, left.upper) - left.formula.subs(w, left.upper))
-        up = Verdict("proved", "a jump to +∞", domain_text(expr)) if jump == sp.oo else prove_sign(jump)
-        verdicts.append(_at(left.upper, up))
-    worst = [v for status in ("refuted", "unknown") for v in verdicts if v.status == status]
-    if worst:
-        return worst[0]
-    if len(parts) == 1:
-        return verdicts[0]
-    detail = "; ".join(v.detail for v in verdicts if v.detail)
-    return Verdict(
-        "proved", f"derivative ≥ 0 on {len(parts)} pieces, no downward jump", domain_text(expr), detail=detail
-    )
-
-
 def inside(part: Piece) -> tuple[Any, Any]:
     """Return w as a function of a symbol t > 0 that runs through the piece, and that symbol (w itself if all)."""
     if part.lower == 0 and part.upper == sp.oo:
         return w, w
-    t = sp.Dummy("t", positive=True)
+    t = sp.Symbol("t_w", positive=True)
     return part.lower + (t if part.upper == sp.oo else (part.upper - part.lower) * t / (1 + t)), t
-
-
-def _growth_on(part: Piece) -> Verdict:
-    """Prove that the derivative is nonnegative on one piece and that the piece has no pole."""
-    place, t = inside(part)
-    if part.formula.is_infinite:
-        return Verdict("proved", "constant", domain_text(part.formula))
-    verdict = prove_sign(sp.simplify(sp.diff(part.formula, w).subs(w, place)), ">=", t)
-    if verdict.status == "refuted":
-        return verdict if t == w else placed(verdict, place, t)
-    here = part.formula.subs(w, place)
-    if verdict.status == "proved" and not (is_continuous(here) or is_continuous(sp.factor(sp.together(here)))):
-        return Verdict("unknown", "the derivative is ≥ 0, but a pole or jump is not excluded", verdict.domain)
-    return verdict
 
 
 def placed(verdict: Verdict, place: Any, t: Any) -> Verdict:
@@ -121,11 +67,6 @@ def placed(verdict: Verdict, place: Any, t: Any) -> Verdict:
     )
     witness = {**point, "w": float(at), "value": verdict.witness["value"]}
     return Verdict("refuted", verdict.method, verdict.domain, witness)
-
-
-def _at(edge: Any, verdict: Verdict) -> Verdict:
-    """Return a verdict on a jump with the place of the jump in its witness."""
-    return replace(verdict, witness=witness_at(edge, verdict.witness)) if verdict.status == "refuted" else verdict
 
 
 def witness_at(edge: Any, witness: Mapping[str, float]) -> dict[str, float]:
@@ -150,11 +91,18 @@ def _ascending(branches: Any) -> Any:
 
 
 def _upper_end(condition: Any) -> Any | None:
-    """Return b for a condition w < b or w ≤ b, +∞ for True, None for anything else."""
+    """Return b for a condition that says w < b or w ≤ b, +∞ for True, None for anything else."""
     if condition == sp.true:
         return sp.oo
-    if isinstance(condition, sp.StrictLessThan | sp.LessThan) and condition.lhs == w and not condition.rhs.has(w):
-        return condition.rhs
-    if isinstance(condition, sp.StrictGreaterThan | sp.GreaterThan) and condition.rhs == w and not condition.lhs.has(w):
-        return condition.lhs
-    return None
+    if not isinstance(condition, sp.StrictLessThan | sp.LessThan | sp.StrictGreaterThan | sp.GreaterThan):
+        return None
+    low, high = condition.lts, condition.gts  # low < high
+    if low == w and not high.has(w):
+        return high
+    # the same in powers of w: low(w) < high with one positive root, below which it holds
+    if high.has(w) or not low.has(w) or not low.is_polynomial(w):
+        return None
+    power, factor = low.as_independent(w, as_Add=False)[1], low.as_independent(w, as_Add=False)[0]
+    if not (power.is_Pow and power.base == w and power.exp.is_positive and sign_of(factor) == 1):
+        return None
+    return sp.simplify((high / factor) ** (1 / power.exp)) if sign_of(high) == 1 else None

@@ -7,72 +7,19 @@ from typing import Any, Literal
 import sympy as sp
 
 from etatrick.theory.balls import value_at
+from etatrick.theory.continuity import is_continuous
+from etatrick.theory.limits import limit_at
+from etatrick.theory.smt import is_algebraic, refutable
+from etatrick.theory.special import Dawson
+from etatrick.theory.structure import denested, domain_text, sign_of, visible
+from etatrick.theory.trees import tree
 from etatrick.theory.verdict import Verdict
 
 Relation = Literal[">=", ">"]
+Proof = dict[str, Any]
 POINTS = 40
-BROKEN = (sp.Piecewise, sp.Min, sp.Max, sp.Abs, sp.Heaviside, sp.sign, sp.DiracDelta)
-ENTIRE = (  # functions without poles and jumps on the real line, or within their domain
-    sp.exp, sp.sin, sp.cos, sp.sinh, sp.cosh, sp.tanh, sp.asinh, sp.atan, sp.asin, sp.acos, sp.erf, sp.erfc, sp.erfi,
-    sp.Si, sp.Shi,
-)  # fmt: skip
-POSITIVE = (  # functions without poles and jumps for positive arguments
-    sp.log, sp.gamma, sp.loggamma, sp.polygamma, sp.coth, sp.csch, sp.acsch, sp.LambertW, sp.Ei, sp.Ci, sp.Chi,
-)  # fmt: skip
+DEPTH = 9
 EVALUATION = "a value enclosed by ball arithmetic"
-
-
-def is_smooth(expr: Any) -> bool:
-    """Tell whether a formula has no pieces, so that its derivative tells everything about its growth."""
-    return not expr.has(*BROKEN)
-
-
-def is_continuous(expr: Any) -> bool:
-    """Tell whether a formula provably has no pole and no jump: what it divides by keeps its sign.
-
-    Examples
-    --------
-    >>> x = sp.Symbol("x", positive=True)
-    >>> is_continuous(1 / (1 + x)), is_continuous(sp.atan(1 / (1 - x)))
-    (True, False)
-    """
-    if not is_smooth(expr):
-        return False
-    for node in sp.preorder_traversal(expr):
-        if node.is_Pow and not node.exp.is_nonnegative and not _keeps_sign(node.base):
-            return False
-        tame = isinstance(node, ENTIRE) or (isinstance(node, POSITIVE) and _sign(node.args[-1]) == 1)
-        if isinstance(node, sp.Function) and not tame:
-            return False
-    return True
-
-
-def _keeps_sign(expr: Any) -> bool:
-    return any(_sign(form) == 1 for form in (expr, sp.factor(expr), -expr))
-
-
-def domain_text(expr: Any) -> str:
-    """Return the domain of a proof in words: every free symbol is positive."""
-    names = sorted(expr.free_symbols, key=str)
-    return ", ".join(f"{name} > 0" for name in names) or "no free symbols"
-
-
-def denested(expr: Any) -> Any:
-    """Factor what stands under roots, so that roots of perfect squares open up (all symbols are positive).
-
-    Examples
-    --------
-    >>> import sympy as sp
-    >>> a, b = sp.symbols("a b", positive=True)
-    >>> denested(sp.sqrt(a**2 + 2*a*b + b**2))
-    a + b
-    """
-
-    def open_root(power: Any) -> Any:
-        base = sp.factor(sp.expand(power.base))
-        return sp.Pow(base, power.exp)
-
-    return expr.replace(lambda e: e.is_Pow and e.exp.is_Rational and not e.exp.is_Integer, open_root)
 
 
 def points(*exprs: Any, count: int = POINTS, seed: int = 20211) -> Iterator[dict[Any, Any]]:
@@ -105,6 +52,7 @@ def prove_zero(expr: Any) -> Verdict:
     'proved'
     """
     domain = domain_text(expr)
+    expr = expr.replace(lambda e: isinstance(e, sp.polylog) and e.args[0] == 1, lambda e: -sp.log(1 - e.args[1]))
     tested, refutation = _search(expr, lambda point, value: value != 0, domain)
     if refutation is not None:
         return refutation
@@ -128,16 +76,38 @@ _REWRITES = (
         "simplifies to 0 after expanding logarithms",
         lambda e: sp.simplify(sp.expand_log(denested(sp.factor(e)))),
     ),
+    ("writing asinh as a logarithm gives 0", lambda e: _without_asinh(e) if e.has(sp.asinh) else e),
+    ("the squares of two positive terms agree", lambda e: _square_gap(e)),
     ("simplifies to 0 after opening roots", lambda e: sp.simplify(denested(sp.simplify(e)))),
 )
 
 
-def prove_sign(expr: Any, relation: Relation = ">=", variable: Any | None = None, depth: int = 3) -> Verdict:
+def _without_asinh(expr: Any) -> Any:
+    def opened(node: Any) -> Any:
+        (x,) = node.args
+        return sp.log(sp.factor(sp.together(denested(x + sp.sqrt(sp.factor(sp.together(x**2 + 1)))))))
+
+    written = expr.replace(lambda e: isinstance(e, sp.asinh), opened)
+    return sp.simplify(sp.expand_log(denested(written)))
+
+
+def _square_gap(expr: Any) -> Any:
+    """Return a² − b² for a − b with positive terms a and b, with rational denominators."""
+    terms = sorted(sp.Add.make_args(expr), key=_is_negative)
+    if [_is_negative(term) for term in terms] != [False, True] or any(_keeps_no_sign(term) for term in terms):
+        return expr
+    return sp.expand(sp.radsimp(sp.together(terms[0] ** 2 - terms[1] ** 2)))
+
+
+def _keeps_no_sign(expr: Any) -> bool:
+    return sign_of(expr) != 1 and sign_of(-expr) != 1 and not is_algebraic(expr)
+
+
+def prove_sign(expr: Any, relation: Relation = ">=", variable: Any | None = None, depth: int = DEPTH) -> Verdict:
     """Prove ``expr ≥ 0`` or ``expr > 0`` for all positive values of its symbols.
 
-    The proof is structural: after factoring, sums of nonnegative terms, products, powers and increasing
-    functions of nonnegative arguments are recognised. Failing that, if `variable` is given, the expression is
-    shown to start nonnegative at 0 and to increase.
+    In turn: a form whose terms all show their sign; a product of factors proved one by one; if `variable` is
+    given, a nonnegative start at 0 with an increase; for algebraic formulas an SMT solver.
 
     Parameters
     ----------
@@ -153,8 +123,8 @@ def prove_sign(expr: Any, relation: Relation = ">=", variable: Any | None = None
     Returns
     -------
     Verdict
-        *Proved* with the form from which the sign is read off, *refuted* with a point, otherwise *unknown*
-        with the number of points at which it held.
+        *Proved* with the argument as data, *refuted* with a point, otherwise *unknown* with the number of points
+        at which it held.
 
     Examples
     --------
@@ -166,53 +136,152 @@ def prove_sign(expr: Any, relation: Relation = ">=", variable: Any | None = None
     'refuted'
     """
     domain = domain_text(expr)
-    wanted = 1 if relation == ">" else 0
-    for form in _forms(expr):
-        sign = _sign(form)
-        if sign is not None and sign >= wanted:
-            return Verdict("proved", f"every term of the factored form is {relation} 0", domain, detail=str(form))
+    if (proof := _by_terms(expr, relation)) is not None:
+        return _proved(proof, domain)
     tested, refutation = _search(
         expr, lambda point, v: v < 0 or (relation == ">" and is_exact_zero(expr, point, v)), domain
     )
     if refutation is not None:
         return refutation
-    if variable is not None and variable in expr.free_symbols and depth > 0 and is_continuous(expr):
-        start = sp.limit(expr, variable, 0, "+")
-        growth = prove_sign(sp.diff(expr, variable), ">", variable, depth - 1)
-        if growth.status == "proved" and start.is_nonnegative:
-            detail = f"starts at {start} for {variable} → 0 and increases: derivative {growth.detail}"
-            return Verdict("proved", "nonnegative at 0 and increasing", domain, detail=detail)
-    return Verdict("unknown", f"no proof found; held at {tested} points", domain)
+    proof = _proof(expr, relation, variable, depth)
+    if proof is None:
+        return Verdict("unknown", f"no proof found; held at {tested} points", domain)
+    return _proved(proof, domain)
 
 
-def _forms(expr: Any) -> Iterator[Any]:
-    """Yield equivalent forms, cheapest first, from which a sign may be readable."""
-    yield expr
+_METHODS = {
+    "terms": "every term of the factored form has the sign",
+    "product": "every factor has the sign",
+    "increasing": "nonnegative at 0 and increasing",
+    "decreasing": "nonnegative at infinity and decreasing",
+    "smt": "an SMT solver excludes the opposite",
+    "exponential": "bounding exponentials from below, an SMT solver excludes the opposite",
+}
+
+
+def _proved(proof: Proof, domain: str) -> Verdict:
+    return Verdict("proved", _METHODS[proof["rule"]], domain, detail=proof.pop("text", ""), certificate=proof)
+
+
+def _proof(expr: Any, relation: Relation, variable: Any | None, depth: int) -> Proof | None:
     joined = sp.together(expr)
-    yield joined
-    yield sp.factor(joined)
-    yield sp.factor(sp.simplify(denested(joined)))
-
-
-def _sign(expr: Any) -> int | None:
-    """Return 1 if `expr` > 0, 0 if `expr` ≥ 0, None if its structure does not tell."""
-    if expr.is_positive:
-        return 1
-    if expr.is_nonnegative:
-        return 0
-    if expr.is_Mul:
-        signs = [_sign(factor) for factor in expr.args]
-        return None if None in signs else min(s for s in signs if s is not None)
-    if expr.is_Add:
-        signs = [_sign(term) for term in sp.expand(expr).args] if sp.expand(expr).is_Add else [None]
-        return None if None in signs else max(s for s in signs if s is not None)
-    if expr.is_Pow and expr.exp.is_real:
-        return 1 if _sign(expr.base) == 1 else None
-    if isinstance(expr, sp.log):
-        return _sign(sp.expand(expr.args[0] - 1))
-    if isinstance(expr, sp.atan | sp.tanh | sp.sinh | sp.asinh | sp.erf | sp.erfi):
-        return _sign(expr.args[0])
+    factored = sp.factor(joined)
+    for form in (joined, factored, *((_without_tanh(expr),) if expr.has(sp.tanh) else ())):
+        if (found := _by_terms(form, relation)) is not None:
+            return found
+    rest = _by_factors(factored, relation, variable, depth)
+    if rest is not None:
+        return rest
+    simple = sp.factor(sp.simplify(denested(joined)))
+    if (found := _by_terms(simple, relation)) is not None:
+        return found
+    if is_algebraic(expr):
+        question = refutable(expr, relation == ">")
+        return None if question is None else {"rule": "smt", "form": tree(expr), "smtlib": question, "text": "SMT"}
+    if simple != factored:
+        return _by_factors(simple, relation, variable, depth)
     return None
+
+
+def _without_tanh(expr: Any) -> Any:
+    """Write tanh² as 1 − 1/cosh²."""
+    return sp.factor(sp.expand(expr.replace(
+        lambda e: e.is_Pow and isinstance(e.base, sp.tanh) and e.exp.is_even,
+        lambda e: (1 - sp.cosh(e.base.args[0]) ** -2) ** (e.exp / 2),
+    )))  # fmt: skip
+
+
+def _by_terms(form: Any, relation: Relation) -> Proof | None:
+    """Read the sign off the structure."""
+    sign = sign_of(form)
+    if sign is None or sign < (relation == ">"):
+        return None
+    try:
+        return {"rule": "terms", "form": tree(visible(form)), "text": str(form)}
+    except ValueError:
+        return None
+
+
+def _by_factors(form: Any, relation: Relation, variable: Any | None, depth: int) -> Proof | None:
+    """Prove a product factor by factor; two negative factors make a positive one."""
+    if form.has(Dawson):
+        form = sp.factor(sp.together(form.rewrite(sp.erfi)))
+    factors: list[Proof] = []
+    texts, negative = [], False
+    for factor in sp.Mul.make_args(sp.factor_terms(form)):
+        found = _by_terms(factor, relation)
+        power = sp.Integer(1)
+        if found is None:
+            base, power = factor.as_base_exp() if factor.is_Pow and factor.exp.is_Integer else (factor, sp.Integer(1))
+            if _is_negative(base):
+                base, negative = -base, negative != bool(power.is_odd)
+            factor, found = base, _by_scaled_growth(base, ">" if power < 0 else relation, variable, depth)
+        if found is None:
+            return None
+        texts.append(found.pop("text"))
+        factors.append({"expression": tree(factor), "power": int(power), "proof": found})
+    if negative:
+        return None
+    return {"rule": "product", "factors": factors, "text": "; ".join(texts)}
+
+
+def _is_negative(expr: Any) -> bool:
+    return next((v < 0 for p in points(expr, count=8) if (v := value_at(expr, p)) is not None), False)
+
+
+def _by_scaled_growth(expr: Any, relation: Relation, variable: Any | None, depth: int) -> Proof | None:
+    """Argue by growth, for the formula itself or after dividing by one of its exponentials."""
+    for scale in (sp.Integer(1), *sorted(expr.atoms(sp.exp), key=str)[:3]):
+        rest = _expanded(expr / scale)
+        grown = _by_growth(rest, relation, variable, depth)
+        if grown is None:
+            continue
+        if scale == 1:
+            return grown
+        text = grown.pop("text")
+        parts = ((scale, {"rule": "terms", "form": tree(scale)}), (rest, grown))
+        return {"rule": "product", "text": text,
+                "factors": [{"expression": tree(e), "power": 1, "proof": proof} for e, proof in parts]}  # fmt: skip
+    return None
+
+
+def _expanded(expr: Any) -> Any:
+    return sp.powsimp(sp.expand(expr))
+
+
+def _by_growth(expr: Any, relation: Relation, variable: Any | None, depth: int) -> Proof | None:
+    """Show that `expr` starts nonnegative at 0 and increases; failing that, bound its exponentials from below."""
+    if (found := _by_terms(expr, relation)) is not None:
+        return found
+    if variable is None or variable not in expr.free_symbols or depth == 0 or not is_continuous(expr):
+        return None
+    slope = _expanded(sp.diff(expr, variable))
+    if any((v := value_at(slope, point)) is not None and v < 0 for point in points(slope, count=12)):
+        return _by_exponentials(expr, relation)
+    start = limit_at(expr, variable, 0)
+    if start is None or sign_of(start) is None:
+        return None
+    growth = _proof(slope, relation, variable, depth - 1)
+    if growth is None:
+        return None
+    text = f"starts at {start} for {variable} → 0 and increases: derivative {growth.pop('text')}"
+    return {"rule": "increasing", "in": str(variable), "start": tree(start), "derivative": tree(slope),
+            "proof": growth, "text": text}  # fmt: skip
+
+
+def _by_exponentials(expr: Any, relation: Relation) -> Proof | None:
+    """Write exp(u) as 1 + u + u²/2 + d with a new symbol d > 0 where u > 0, and ask the SMT solver."""
+    rising = sorted((e for e in expr.atoms(sp.exp) if sign_of(e.args[0]) == 1), key=str)
+    table = {e: sp.Symbol(f"d_{k}", positive=True) for k, e in enumerate(rising)}
+    form = expr.xreplace({e: 1 + e.args[0] + e.args[0] ** 2 / 2 + d for e, d in table.items()})
+    if not table or not is_algebraic(form):
+        return None
+    question = refutable(form, relation == ">")
+    if question is None:
+        return None
+    relaxed = {str(d): tree(e.args[0]) for e, d in table.items()}
+    return {"rule": "exponential", "symbols": relaxed, "form": tree(form), "smtlib": question,
+            "text": f"{form} with exp(u) = 1 + u + u²/2 + d, d > 0"}  # fmt: skip
 
 
 def _search(expr: Any, violated: Callable[[Any, Any], bool], domain: str) -> tuple[int, Verdict | None]:

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import sympy as sp
 
 from etatrick.errors import InputError
+from etatrick.theory.special import Dawson, DawsonIntegral
 
 w: Any = sp.Symbol("w", positive=True)
 eta: Any = sp.Symbol("eta", positive=True)
@@ -33,10 +34,6 @@ def _polylog(s: Any, z: Any) -> Any:
     return sp.polylog(s, z, evaluate=bool(z.is_Rational))
 
 
-def _dawson(x: Any) -> Any:
-    return sp.sqrt(sp.pi) / 2 * sp.exp(-(x**2)) * sp.erfi(x)
-
-
 # The limits keep values within 1e±300, and gamma, digamma and polylog from summing or multiplying at length.
 FUNCTIONS: dict[str, Function] = {
     "abs": Function(1, 1, None, _abs),
@@ -48,7 +45,8 @@ FUNCTIONS: dict[str, Function] = {
     "atanh": Function(1, 1, None, sp.atanh),
     "cos": Function(1, 1, None, sp.cos),
     "cosh": Function(1, 1, 690, sp.cosh),
-    "dawson": Function(1, 1, 1000, _dawson),
+    "dawson": Function(1, 1, 1000, Dawson),
+    "dawson_integral": Function(1, 1, 1000, DawsonIntegral),
     "digamma": Function(1, 1, 100, sp.digamma),
     "erf": Function(1, 1, None, sp.erf),
     "erfc": Function(1, 1, 26, sp.erfc),
@@ -74,18 +72,19 @@ RESERVED = frozenset(FUNCTIONS) | {"w", "eta", "lam", "lambda", "pi", "Piecewise
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,31}")
 
 
-def parameter(name: str) -> Any:
-    """Return the positive symbol of a free parameter.
+def parameter(name: str, *, positive: bool = True) -> Any:
+    """Return the symbol of a free parameter.
 
     Parameters
     ----------
     name : str
         A letter followed by at most 31 letters, digits or underscores; not a reserved name.
+    positive : bool
+        Whether all its values are positive; otherwise they are real.
 
     Returns
     -------
     sympy.Symbol
-        The symbol, assumed positive.
 
     Raises
     ------
@@ -107,4 +106,4 @@ def parameter(name: str) -> Any:
         raise InputError(f"parameter {shown}", rule, "choose such a name, say epsilon")
     if name in RESERVED:
         raise InputError(f"parameter {name!r}", "the name is reserved", "choose another name, say epsilon")
-    return sp.Symbol(name, positive=True)
+    return sp.Symbol(name, positive=True) if positive else sp.Symbol(name, real=True)

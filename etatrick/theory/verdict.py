@@ -31,6 +31,8 @@ class Verdict:
         For a refutation, a point at which the statement fails.
     detail : str
         The argument or the numbers, as plain text.
+    certificate : mapping, optional
+        The argument as data, in the format that ``etatrick recheck`` verifies.
 
     Raises
     ------
@@ -48,6 +50,7 @@ class Verdict:
     domain: str = ""
     witness: Mapping[str, float] = field(default_factory=dict, hash=False)
     detail: str = ""
+    certificate: Mapping[str, Any] | None = field(default=None, hash=False, repr=False)
 
     def __post_init__(self) -> None:
         if self.status not in get_args(Status):
@@ -62,13 +65,14 @@ class Verdict:
 
     def to_json(self) -> dict[str, Any]:
         """Return the verdict as JSON-ready data."""
-        return {
+        data = {
             "status": self.status,
             "method": self.method,
             "domain": self.domain,
             "witness": dict(self.witness),
             "detail": self.detail,
         }
+        return data if self.certificate is None else {**data, "certificate": self.certificate}
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> "Verdict":

@@ -238,18 +238,16 @@ def test_every_identity_has_a_negative_control() -> None:
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_a_missing_form_leaves_its_identities_unknown(log_sums: dict[str, Duality], form: str) -> None:
+def test_a_missing_form_leaves_its_identities_unknown_or_void(log_sums: dict[str, Duality], form: str) -> None:
     d = replace(log_sums["eta_hat"], **{form: None})  # type: ignore[arg-type]
     unknown = {name for name, v in d.identities.items() if v.status == "unknown"}
-    assert (
-        unknown
-        == {
-            "penalty": {"slope", "envelope"},
-            "eta_hat": {"slope", "envelope", "stationarity", "gauge"},
-            "dual": {"envelope", "stationarity"},
-            "alpha": {"gauge"},
-        }[form]
-    )
+    void = set(STATEMENTS) - set(d.identities)
+    assert (unknown, void) == {
+        "penalty": ({"slope", "envelope"}, set()),
+        "eta_hat": (set(), {"envelope", "stationarity", "gauge"}),  # the slope identity is proved along f
+        "dual": (set(), {"envelope"}),  # f is then defined by the envelope; stationarity is proved along w
+        "alpha": ({"gauge"}, set()),
+    }[form]
 
 
 # ----------------------------------------------------------------------------- conditions that fail, with witnesses
@@ -271,12 +269,14 @@ def test_a_decreasing_rule_is_refuted_and_its_witness_is_real(form: str, text: s
     d = derived(form, text)
     verdict = d.conditions["monotone"]
     assert verdict.status == "refuted"
-    x = verdict.witness["w"]
-    assert mp.diff(sp.lambdify(w, d.eta_hat, "mpmath"), x) < 0
-    assert close(float(sp.diff(d.eta_hat, w).subs(w, x)), verdict.witness["value"])
+    rule = sp.lambdify(w, d.eta_hat, "mpmath")
+    x, y = verdict.witness["w"], verdict.witness["w_end"]
+    assert x < y
+    assert rule(mp.mpf(x)) > rule(mp.mpf(y))
     sub = d.conditions["subquadratic"]
     assert sub.status == "refuted"
-    assert float((d.slope - w * sp.diff(d.slope, w)).subs(w, sub.witness["w"])) < 0
+    slant = sp.lambdify(w, d.slope / w, "mpmath")
+    assert slant(mp.mpf(sub.witness["w"])) < slant(mp.mpf(sub.witness["w_end"]))
     assert d.conditions["canonical"].status == "refuted"
     assert d.dual is None, "no f reproduces a penalty that is not subquadratic"
     assert any(step.verdict is not None for step in d.steps)
@@ -408,7 +408,7 @@ def test_conditions_are_a_complete_mapping() -> None:
 
 
 def test_conditions_without_a_rule_are_unknown() -> None:
-    d = replace(derived("eta_hat", "w"), penalty=None, eta_hat=None, alpha=None)
+    d = replace(derived("eta_hat", "w"), penalty=None, eta_hat=None, alpha=None, dual=None)
     assert {v.status for v in d.conditions.values()} == {"unknown"}
 
 
@@ -446,7 +446,7 @@ def test_the_time_limit_is_respected(text: str) -> None:
 def test_running_out_of_time_never_refutes_an_identity() -> None:
     """α is given at λ = 1; when time runs out before it is rewritten for any λ, "gauge" is open, not false."""
     d = derive(alpha="tanh(w)", time_limit=0.2)
-    assert d.identities["gauge"].status != "refuted"
+    assert "refuted" not in {v.status for v in d.identities.values()}
 
 
 # ----------------------------------------------------------------------------------------------------- refusals

@@ -4,7 +4,8 @@ import pytest
 import sympy as sp
 
 from etatrick.theory import derive, penalties, w
-from etatrick.theory.pieces import pieces, prove_growth
+from etatrick.theory.growth import prove_growth
+from etatrick.theory.pieces import pieces
 
 HUBER = "Piecewise((w**2/2, w <= 1), (w - 1/2, True))"
 
