@@ -51,7 +51,7 @@ def entry(kind: str, name: str, picture: str) -> dict[str, str]:
         parts.append(f"```{{figure}} {{picture}}\n:width: 46rem\n:alt: six curves of {name}\n\n{caption}\n```")
     except InputError as error:
         parts.append(f"No plot: it {plain(error.rule)}.")
-    parts.append(table("condition", duality.conditions, meanings()))
+    parts.append(table("condition", duality.conditions, meanings(duality)))
     if getattr(duality, "identities", None):
         parts.append(table("identity", duality.identities, {}))
     return {"section": "\n\n".join(part for part in parts if part), "row": overview(kind, name, duality, at)}
@@ -89,14 +89,16 @@ def proximal(name: str, values: Any) -> str:
         return ""
     found = [formula(candidate) for candidate in form.candidates]
     best = found[0] if len(found) == 1 else f"of lower objective of {' and '.join(found)}"
-    return rf"$\mathrm{{prox}}_{{t\Omega}}(v)$ for $v\ge0$: {'' if len(found) == 1 else 'the one '}{best}."
+    return rf"$\mathrm{{prox}}_{{t\Omega}}(v)$ for $v\ge0$: {'' if len(found) == 1 else 'the one '}{best}"
 
 
-def meanings() -> dict[str, str]:
-    """Return what the conditions say, by name."""
+def meanings(duality: Any) -> dict[str, str]:
+    """Return what the conditions of a duality say, by name."""
     from etatrick.theory.conditions import MEANINGS
+    from etatrick.theory.vector.base import MEANINGS as OF_VECTORS
+    from etatrick.theory.vector.base import VectorDuality
 
-    return dict(MEANINGS)
+    return OF_VECTORS if isinstance(duality, VectorDuality) else MEANINGS
 
 
 def table(head: str, verdicts: Any, statements: dict[str, str]) -> str:
@@ -185,7 +187,7 @@ class CatalogueDirective(SphinxDirective):
             picture = relpath(made.with_suffix(".png"), Path(self.env.doc2path(self.env.docname)).parent)
             rows.append(found["row"])
             sections.append(found["section"].replace("{picture}", picture))
-        head = ["| name | $\\Omega(w)$ | " + " | ".join(f"`{key}`" for key in KEY_CONDITIONS) + " |",
+        head = ["| name | $\\Omega(w)$ | " + " | ".join(key.replace("_", " ") for key in KEY_CONDITIONS) + " |",
                 "|---|---|" + "---|" * len(KEY_CONDITIONS)]  # fmt: skip
         text = "## At a glance\n\n" + "\n".join([*head, *rows]) + "\n\n" + "\n\n".join(sections) + "\n"
         page = nodes.section()

@@ -1,8 +1,13 @@
+from . import calculus as calculus
+from . import vector as vector
 from .clamping import clamped as clamped
 from .derivation import derive as derive
 from .duality import Duality as Duality
+from .inverse_design import design as design
+from .inverse_design import design_from_samples as design_from_samples
 from .parameters import Parameter as Parameter
 from .penalty_catalogue import penalties as penalties
+from .recipes import Noise as Noise
 from .strategy_catalogue import strategies as strategies
 from .symbols import eta as eta
 from .symbols import lam as lam

@@ -58,7 +58,8 @@ def _dawson(x: Any) -> Any:
 def _dawson_integral(x: Any) -> Any:
     """Return ∫₀ˣ D: the power series near 0; far out the asymptotic series of D with its remainder enclosed.
 
-    The remainder R after K terms solves R′ + 2uR = 2a_K u^{−2K}; for u² ≥ 2K+1 it stays below 2a_K u^{−2K−1} once it is.
+    The remainder R after K terms solves R′ + 2uR = 2a_K u^{−2K}; for u² ≥ 2K+1 it stays below 2a_K u^{−2K−1}
+    from where it is.
     """
     near, terms = flint.arb(16), 100
     if x < near:

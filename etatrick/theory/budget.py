@@ -1,16 +1,19 @@
 """A time budget for symbolic work: past it the work stops and the caller goes on with numbers."""
 
+import ctypes
 import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from functools import cache
 from types import FrameType
 from typing import TypeVar
 
 T = TypeVar("T")
 
 AGAIN = 0.2  # seconds after which the alarm rings again, should a handler have swallowed it
+TICK = 0.005  # seconds between two looks at the clock for other threads
 MARGIN = 0.02  # seconds by which an alarm may ring early
 
 
@@ -25,8 +28,9 @@ class OutOfTimeError(BaseException):
 def budget(seconds: float) -> Iterator[None]:
     """Stop the enclosed symbolic work after `seconds` of wall time.
 
-    The limit acts in the main thread on systems with interval timers; elsewhere the work runs unbounded,
-    because Python offers no way to interrupt another thread.
+    In the main thread of systems with interval timers an alarm interrupts the work; in other threads a timer has the
+    interpreter raise the error there. Both act between two steps of the interpreter, so within compiled code only
+    once it returns.
 
     Parameters
     ----------
@@ -47,7 +51,8 @@ def budget(seconds: float) -> Iterator[None]:
     if seconds <= 0:
         raise OutOfTimeError
     if threading.current_thread() is not threading.main_thread() or not hasattr(signal, "setitimer"):
-        yield
+        with _raised_in_this_thread(seconds):
+            yield
         return
 
     over = False
@@ -72,6 +77,48 @@ def budget(seconds: float) -> Iterator[None]:
         signal.setitimer(signal.ITIMER_REAL, 0.0)
         signal.signal(signal.SIGALRM, previous)
         signal.setitimer(signal.ITIMER_REAL, left, AGAIN)
+
+
+_registered: dict[object, tuple[int, float]] = {}  # what must end when, by thread
+_lock, _wake = threading.Lock(), threading.Event()
+
+
+@contextmanager
+def _raised_in_this_thread(seconds: float) -> Iterator[None]:
+    """Have the watch raise OutOfTimeError in this thread after `seconds`, and again should it be swallowed."""
+    token = object()
+    try:
+        _registered[token] = (threading.get_ident(), time.monotonic() + seconds)
+        _start_watch()
+        _wake.set()
+        yield
+    finally:
+        while token in _registered:
+            with suppress(OutOfTimeError), _lock:  # from here on nothing is raised; what is pending is withdrawn
+                _registered.pop(token, None)
+                _raise_in(threading.get_ident(), None)
+
+
+def _raise_in(thread: int, error: type[BaseException] | None) -> None:
+    ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), error and ctypes.py_object(error))
+
+
+@cache
+def _start_watch() -> None:
+    threading.Thread(target=_watch, name="etatrick-budgets", daemon=True).start()
+
+
+def _watch() -> None:
+    """Look every few milliseconds for work in other threads whose time is up."""
+    while _wake.wait():
+        _wake.clear()
+        while _registered:
+            time.sleep(TICK)
+            with _lock:
+                for token, (thread, deadline) in list(_registered.items()):
+                    if time.monotonic() >= deadline:
+                        _registered[token] = (thread, time.monotonic() + AGAIN)
+                        _raise_in(thread, OutOfTimeError)
 
 
 def _in_finaliser(frame: FrameType | None) -> bool:

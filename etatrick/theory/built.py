@@ -51,7 +51,9 @@ class Built:
         """
         for p in self.parameters:
             if p.default is None:
-                raise InputError(self.name, "has no formula in free parameters", f"choose a value: {self.name}({p.name}=…)")
+                raise InputError(
+                    self.name, "has no formula in free parameters", f"choose a value: {self.name}({p.name}=…)"
+                )
         return self().duality
 
     def __call__(self, *positional: object, **values: float) -> "BuiltMember":

@@ -4,7 +4,7 @@ import difflib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
-from typing import Any, Generic, Literal, TypeVar, final
+from typing import Any, Generic, Literal, Protocol, TypeVar, final
 
 from etatrick.errors import InputError, shortened
 from etatrick.theory.derivation import derive
@@ -60,6 +60,14 @@ class Catalogue(Generic[T]):
     def values(self) -> list[T]:
         """Return the entries in order."""
         return list(self._entries.values())
+
+    def _repr_html_(self) -> str | None:
+        from etatrick.theory.display import catalogue_html
+
+        try:
+            return catalogue_html(self)
+        except Exception:  # a display hook must never raise; collections of other things have no table
+            return None
 
     def __repr__(self) -> str:
         return f"<{len(self)} × {self.kind}: {', '.join(self._entries)}>"
@@ -215,6 +223,17 @@ def derive_form(given: Form, expression: Any, parameters: tuple[Parameter, ...],
     return derive(**forms, jump=jump, parameters=parameters)
 
 
-def families(kind: str, *entries: Any) -> Catalogue[Any]:
+class Named(Protocol):
+    """Anything with a name."""
+
+    @property
+    def name(self) -> str:
+        """The name by which a catalogue finds it."""
+
+
+N = TypeVar("N", bound=Named)
+
+
+def families(kind: str, *entries: N) -> Catalogue[N]:
     """Return a catalogue of families by their names."""
     return Catalogue(kind, {entry.name: entry for entry in entries})

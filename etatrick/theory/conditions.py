@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from functools import lru_cache
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final, final
 
 import sympy as sp
@@ -163,7 +164,7 @@ def _broken(d: "Duality") -> Verdict | None:
     parts = pieces(d.penalty)
     if parts is None:
         return Verdict("unknown", "the break points of Ω are not explicit", domain_text(d.penalty))
-    for left, right in zip(parts, parts[1:], strict=False):
+    for left, right in pairwise(parts):
         jump = prove_zero(right.formula.subs(w, left.upper) - left.formula.subs(w, left.upper))
         if jump.status != "proved":
             witness = witness_at(left.upper, jump.witness) if jump.witness else {}
@@ -175,8 +176,8 @@ def _integrable(d: "Duality", c: Curve) -> Verdict:
     flat = _limit_verdict(c, "slope", 0, lambda value: value.is_finite, "Ω′(0+)")
     if flat.status == "proved" and d.given != "penalty":
         detail = f"{flat.detail} is finite, so Ω = ∫Ω′ starts at a finite value"
-        return replace(flat, method="theorem", detail=detail,
-                       certificate={"kind": "theorem", "name": "finite slope", "premises": [flat.certificate]})  # fmt: skip
+        certificate = {"kind": "theorem", "name": "finite slope", "premises": [flat.certificate]}
+        return replace(flat, method="theorem", detail=detail, certificate=certificate)
     return _limit_verdict(c, "penalty", 0, lambda value: value.is_finite, "Ω(0+)")
 
 
@@ -191,7 +192,9 @@ def _bounded(d: "Duality", c: Curve) -> Verdict:
 
 
 def _unbiased(d: "Duality", c: Curve) -> Verdict:
-    return _limit_verdict(c, "slope", sp.oo, lambda value: None if (positive := _is_positive(value)) is None else not positive, "Ω′(∞)")
+    return _limit_verdict(
+        c, "slope", sp.oo, lambda value: None if (positive := _is_positive(value)) is None else not positive, "Ω′(∞)"
+    )
 
 
 def _limit_verdict(c: Curve, what: str, end: Any, wanted: Callable[[Any], bool | None], name: str) -> Verdict:
@@ -217,7 +220,7 @@ def _limit_verdict(c: Curve, what: str, end: Any, wanted: Callable[[Any], bool |
     if value is None:
         return Verdict("unknown", "no value near that end could be enclosed", domain, detail=detail)
     witness = {str(c.variable if s == w else s): float(v) for s, v in point.items()} | {"value": float(value)}
-    return c.guarded(Verdict("refuted", "limit", domain, witness, detail, certificate))
+    return c.guarded(Verdict("refuted", "limit", domain, witness, detail, certificate=certificate))
 
 
 def _is_positive(limit: Any) -> bool | None:
@@ -237,8 +240,8 @@ def _somewhere_false(
             continue
         witness = {str(s): float(v) for s, v in simple.items()} | {"limit": float(limit)}
         return Verdict("refuted", "limit at particular parameters", domain_text(expr), witness, f"{name} = {limit}",
-                       {"kind": "limit", "of": c.names[what], "end": "0" if end == 0 else "oo", "value": tree(limit),
-                        "at": {str(s): tree(v) for s, v in simple.items()}})  # fmt: skip
+                       certificate={"kind": "limit", "of": c.names[what], "end": "0" if end == 0 else "oo",
+                                    "value": tree(limit), "at": {str(s): tree(v) for s, v in simple.items()}})  # fmt: skip
     return Verdict("unknown", f"the limit {name} was not found", domain_text(expr))
 
 

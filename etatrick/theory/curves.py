@@ -11,6 +11,7 @@ from etatrick.theory.growth import prove_growth
 from etatrick.theory.integrals import slope_of
 from etatrick.theory.pieces import pieces
 from etatrick.theory.symbols import eta, w
+from etatrick.theory.tidying import unpacked
 from etatrick.theory.verdict import Verdict
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ class Curve:
             raise ValueError("the break points of f are not explicit")
         slope, reach, prox, penalty = [], [], [], []
         for part in parts:
-            slant = sp.Integer(0) if part.formula.is_infinite else _unpacked(sp.diff(part.formula, w))
+            slant = sp.Integer(0) if part.formula.is_infinite else unpacked(sp.diff(part.formula, w))
             condition = sp.true if part.upper == sp.oo else w <= part.upper
             slope.append((slant, condition))
             reach.append((w**2 * slant, condition))
@@ -67,7 +68,7 @@ class Curve:
             start = sp.limit(slope[1][0], w, parts[1].lower, "+")
             slope[0] = (start, slope[0][1])
             prox[0] = (start * (1 + w) ** 2, prox[0][1])
-        return cls(eta, *(_joined(arms) for arms in (slope, prox, penalty, reach)), _BY_ETA)
+        return cls(eta, _joined(slope), _joined(prox), _joined(penalty), _joined(reach), _BY_ETA)
 
     def squared(self, what: str) -> bool:
         """Tell whether a function is the square of what it stands for."""
@@ -80,9 +81,7 @@ class Curve:
         growth = prove_growth(self.reach, of="reach_squared")
         if growth.status != "proved":
             return Verdict("unknown", "w does not provably grow with η", verdict.domain)
-        return replace(
-            verdict, certificate={"kind": "all", "premises": [growth.certificate, verdict.certificate]}
-        )
+        return replace(verdict, certificate={"kind": "all", "premises": [growth.certificate, verdict.certificate]})
 
 
 @final
@@ -108,7 +107,7 @@ def parametric_of(d: "Duality") -> Parametric | None:
         return Parametric(w, w, d.eta_hat, d.penalty, 2 * d.penalty - square)
     if d.dual is None or isinstance(d.dual, sp.Piecewise):
         return None
-    slant = _unpacked(sp.diff(d.dual, eta))
+    slant = unpacked(sp.diff(d.dual, eta))
     return Parametric(eta, eta * sp.sqrt(slant), eta, (eta * slant + d.dual) / 2, d.dual)
 
 
@@ -127,11 +126,6 @@ def curve_of(d: "Duality") -> Curve:
     slope = slope_of(d.eta_hat)
     prox = sp.piecewise_fold(slope + w) if isinstance(slope, sp.Piecewise) else slope + w
     return Curve(w, slope, prox, d.penalty, None, _BY_WEIGHT)
-
-
-def _unpacked(expr: Any) -> Any:
-    """Simplify, but keep factors and exponents out of logarithms."""
-    return sp.factor_terms(sp.expand_log(sp.simplify(expr)))
 
 
 def _joined(arms: list[tuple[Any, Any]]) -> Any:

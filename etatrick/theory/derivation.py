@@ -9,8 +9,8 @@ from etatrick.theory.budget import attempt
 from etatrick.theory.duality import FORMS, Duality, Form, Step
 from etatrick.theory.parameters import Parameter
 from etatrick.theory.reading import Given, read, screen
-from etatrick.theory.tidying import length, opened_up, tidy
 from etatrick.theory.symbols import eta, lam, w
+from etatrick.theory.tidying import length, opened_up, rebuilt, tidy
 from etatrick.theory.verdict import Verdict
 
 LATEX: Final[dict[Form, str]] = {
@@ -222,5 +222,5 @@ class _Derivation:
 
         if closed is None:
             closed = tidy(opened.subs(self.closing)) if self.closing.keys() & opened.free_symbols else opened
-        self.known[form], self.closed[form] = opened, closed
+        self.known[form], self.closed[form] = opened, rebuilt(closed)
         self.steps.append(Step(f"{LATEX[form]} = {sp.latex(closed)}", how))

@@ -3,6 +3,7 @@
 import math
 import time
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from html import escape
 from typing import TYPE_CHECKING, Any, Final
 
@@ -11,7 +12,8 @@ import numpy as np
 from etatrick.errors import InputError
 from etatrick.theory.drawing import GREY, draw, sampled, style
 from etatrick.theory.grammar import parse
-from etatrick.theory.prox import prox_at
+from etatrick.theory.parameters import Parameter
+from etatrick.theory.prox import at_zero, prox_at
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -62,7 +64,7 @@ def plot(duality: Any, *, reach: float = 4.0, lam: float = 1.0, step: float = 1.
     Examples
     --------
     >>> from etatrick.theory import penalties
-    >>> len(plot(penalties["mcp"](A=2) if "mcp" in penalties else penalties["l1"](k=1)).axes)
+    >>> len(plot(penalties["mcp"](A=2)).axes)
     6
     """
     from matplotlib.figure import Figure
@@ -82,7 +84,7 @@ def plot(duality: Any, *, reach: float = 4.0, lam: float = 1.0, step: float = 1.
 
     wide = _eta_range(d, reach)
     curves: list[tuple[str, str, Callable[[Any], Any], float]] = [
-        (r"penalty $\Omega$", "$w$", d.penalty_at, reach),
+        (r"penalty $\Omega$", "$w$", partial(penalty_from_zero, d), reach),
         (r"slope $\Omega'$", "$w$", slope, reach),
         (r"scale $\hat\eta$", "$w$", d.eta_hat_at, reach),
         (rf"retain probability $\alpha$, $\lambda={lam:g}$", "$w$", lambda x: d.alpha_at(x, lam), reach),
@@ -101,6 +103,11 @@ def plot(duality: Any, *, reach: float = 4.0, lam: float = 1.0, step: float = 1.
     panels[5].plot([0, reach], [0, reach], ":", color=GREY, linewidth=0.9, zorder=1)
     panels[5].set_ylim(0, 1.02 * reach)
     return figure
+
+
+def penalty_from_zero(d: Any, x: Any) -> Any:
+    """Return Ω(x) for x ≥ 0, with Ω(0) at 0 and not the limit there where Ω jumps."""
+    return np.where(x > 0, d.penalty_at(x), at_zero(d))
 
 
 def drawable(duality: Any) -> Any:
@@ -180,7 +187,7 @@ def stated(family: Any) -> Any | None:
 
 
 def example_values(family: Any) -> dict[str, float]:
-    """Return a value inside the domain of every parameter: a quarter from its lower end, or 1 beyond a finite end.
+    """Return a value for every parameter: its default, or one a quarter into its domain, or 1 beyond a finite end.
 
     Examples
     --------
@@ -188,10 +195,13 @@ def example_values(family: Any) -> dict[str, float]:
     >>> example_values(penalties["lp"]), example_values(penalties["log_sum"])
     ({'p': 0.5}, {'epsilon': 1.0})
     """
-    return {p.name: _inside(float(p.lower), float(p.upper)) for p in family.parameters}
+    return {p.name: _example(p) for p in family.parameters}
 
 
-def _inside(low: float, high: float) -> float:
+def _example(p: Parameter) -> float:
+    if p.default is not None:
+        return float(p.default)
+    low, high = float(p.lower), float(p.upper)
     if math.isfinite(low):
         return low + (high - low) / 4 if math.isfinite(high) else low + 1.0
     return high - 1.0 if math.isfinite(high) else 0.0
@@ -205,8 +215,11 @@ def formula(expr: Any) -> str:
         return "—"
     if sp.count_ops(expr) > LONG:
         return "closed, but long"
-    words = {s: rf"\mathrm{{{s.name}}}" for s in expr.free_symbols if len(s.name) > 1 and sp.latex(s) == s.name}
-    return f"${sp.latex(expr, symbol_names=words)}$"
+    words: dict[Any, str] = {
+        s: rf"\mathrm{{{s.name}}}" for s in expr.free_symbols if len(s.name) > 1 and sp.latex(s) == s.name
+    }
+    between = r" \, " if words else " "  # so that words do not run into their neighbours
+    return f"${sp.latex(expr, symbol_names=words, mul_symbol=between)}$"
 
 
 def _facts(d: Any) -> tuple[str, ...]:

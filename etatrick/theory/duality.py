@@ -11,6 +11,7 @@ from etatrick.theory.verdict import Verdict
 
 if TYPE_CHECKING:
     import numpy as np
+    from matplotlib.figure import Figure
     from numpy.typing import ArrayLike, NDArray
 
     from etatrick.theory.curves import Parametric
@@ -145,8 +146,7 @@ class Duality:
         """
         known = {p.name: p for p in self.domains}
         table = {
-            find(name, self.parameters): known.get(name, Parameter(name)).exact(value)
-            for name, value in values.items()
+            find(name, self.parameters): known.get(name, Parameter(name)).exact(value) for name, value in values.items()
         }
         changed = {name: _substitute(getattr(self, name), table) for name in (*FORMS, "base", "jump")}
         left = tuple(p for p in self.parameters if p not in table)
@@ -176,6 +176,18 @@ class Duality:
         from etatrick.theory import numbers
 
         return numbers.alpha_at(self, x, lam)
+
+    def plot(self, *, reach: float = 4.0, lam: float = 1.0, step: float = 1.0) -> "Figure":
+        """Draw Ω, Ω′, η̂, α, f and the proximal map; see :func:`etatrick.theory.display.plot`."""
+        from etatrick.theory.display import plot
+
+        return plot(self, reach=reach, lam=lam, step=step)
+
+    def certificates(self) -> Mapping[str, Any]:
+        """Return all forms, verdicts and their arguments as data; see :mod:`etatrick.theory.certificates`."""
+        from etatrick.theory.certificates import certificates
+
+        return certificates(self)
 
     def latex(self) -> str:
         """Return the four forms as one LaTeX ``aligned`` environment."""

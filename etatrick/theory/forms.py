@@ -5,7 +5,7 @@ from typing import Any
 import sympy as sp
 
 from etatrick.theory.growth import descent
-from etatrick.theory.integrals import agree, penalty_from_eta_hat, slope_of
+from etatrick.theory.integrals import agree, penalty_from_eta_hat
 from etatrick.theory.inverses import inverse
 from etatrick.theory.limits import limit_at
 from etatrick.theory.pieces import Piece, formula_near, pieces
@@ -100,7 +100,7 @@ def shifted(expr: Any, by: Any) -> Any:
     return expr if expr.is_infinite else tidy(expr - by)
 
 
-def normalised(penalty: Any, jump: Any = sp.Integer(0)) -> Any:
+def normalised(penalty: Any, jump: Any) -> Any:
     """Return the penalty shifted so that Ω(0+) is the jump, where that limit is finite."""
     return shifted(penalty, offset(penalty) - jump)
 
@@ -136,6 +136,8 @@ def dual_from_penalty(penalty: Any, eta_hat: Any) -> Any | None:
             return None
         if first != level:  # η̂ starts above 0, or jumps: ŵ stays at the lower end
             start = limit_at(area, w, 0) if part.lower == 0 else area.subs(w, part.lower)
+            if start is None:
+                return None
             held = tidy(2 * start - part.lower**2 / eta)
             found.append((held, first))
         if last != first:
@@ -162,11 +164,14 @@ def _end_is_open(last: Piece) -> bool:
 def _formula_on(areas: tuple[Piece, ...], part: Piece) -> Any | None:
     """Return the formula of Ω on a piece of η̂."""
     for area in areas:
-        starts = sign_of(sp.expand(part.lower - area.lower)) is not None
-        ends = area.upper == sp.oo or (part.upper != sp.oo and sign_of(sp.expand(area.upper - part.upper)) is not None)
-        if starts and ends:
+        if _reaches(part.lower, area.lower) and _reaches(area.upper, part.upper):
             return area.formula
     return None
+
+
+def _reaches(far: Any, near: Any) -> bool:
+    """Tell whether far ≥ near."""
+    return far == sp.oo or (near != sp.oo and sign_of(sp.expand(far - near)) is not None)
 
 
 def _end(part: Piece, end: Any) -> Any | None:
@@ -180,6 +185,15 @@ def _end(part: Piece, end: Any) -> Any | None:
 
 
 __all__ = [
-    "agree", "alpha_from_eta_hat", "dual_from_penalty", "eta_hat_from_alpha", "eta_hat_from_dual", "eta_hat_from_penalty",
-    "normalised", "offset", "penalty_from_dual", "penalty_from_eta_hat", "shifted", "slope_of", "tidy",
-]  # fmt: skip
+    "agree",
+    "alpha_from_eta_hat",
+    "dual_from_penalty",
+    "eta_hat_from_alpha",
+    "eta_hat_from_dual",
+    "eta_hat_from_penalty",
+    "normalised",
+    "offset",
+    "penalty_from_dual",
+    "penalty_from_eta_hat",
+    "shifted",
+]

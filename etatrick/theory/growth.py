@@ -1,5 +1,6 @@
 """Proving that a function of w > 0 grows: on every piece, without poles, and where pieces meet."""
 
+import operator
 from collections.abc import Iterable
 from functools import lru_cache
 from itertools import pairwise
@@ -12,12 +13,13 @@ from etatrick.theory.continuity import is_continuous
 from etatrick.theory.pieces import Piece, inside, pieces, placed, witness_at
 from etatrick.theory.signs import Relation, points, prove_sign
 from etatrick.theory.structure import denested, domain_text
-from etatrick.theory.symbols import w
+from etatrick.theory.symbols import eta, w
 from etatrick.theory.trees import tree
 from etatrick.theory.verdict import Verdict
 
+ALONG_ETA: Final = ("reach_squared", "dual_slope", "-dual_slope", "dual_prox")  # functions of η, in the symbol w
 NEAR: Final = sp.Rational(1, 10**4)  # how close to a break point values are compared
-LADDER: Final = tuple(sp.Rational(m, d) for d in (10**4, 100, 1) for m in (1, 3)) + (2, 5, 10, 30, 100, 1000)
+LADDER: Final = (2, 5, 10, 30, 100, 1000, *(sp.Rational(m, d) for d in (10**4, 100, 1) for m in (1, 3)))
 
 
 @lru_cache(maxsize=1024)
@@ -31,7 +33,7 @@ def prove_growth(expr: Any, relation: Relation = ">=", of: str = "eta_hat") -> V
     relation : {">=", ">"}
         Whether it may be constant somewhere.
     of : str
-        What the function is, for the certificate: "eta_hat", "slope", "-slope", "w+slope" or "reach".
+        What the function is, for the certificate: "eta_hat", "slope", "-slope", "w+slope", or a function of η.
 
     Returns
     -------
@@ -52,14 +54,14 @@ def prove_growth(expr: Any, relation: Relation = ">=", of: str = "eta_hat") -> V
     found = descent(expr, (p.upper for p in parts[:-1]), relation, of)
     if found is not None:
         return found
-    verdicts = [_growth_on(part, relation) for part in parts]
+    verdicts = [_growth_on(part, relation, of) for part in parts]
     jumps = [_jump(left, right) for left, right in pairwise(parts)]
     worst = [v for status in ("refuted", "unknown") for v in (*verdicts, *jumps) if v.status == status]
     if worst:
         return worst[0]
     certificate = {
         "kind": "growth", "of": of, "strict": relation == ">",
-        "pieces": [_piece(part, verdict) for part, verdict in zip(parts, verdicts, strict=True)],
+        "pieces": [_piece(part, verdict, of) for part, verdict in zip(parts, verdicts, strict=True)],
         "jumps": [_break(left, right, verdict) for (left, right), verdict in zip(pairwise(parts), jumps, strict=True)],
     }  # fmt: skip
     detail = "; ".join(v.detail for v in (*verdicts, *jumps) if v.detail)
@@ -71,7 +73,7 @@ def prove_growth(expr: Any, relation: Relation = ">=", of: str = "eta_hat") -> V
 
 def descent(expr: Any, edges: Iterable[Any], relation: Relation, of: str) -> Verdict | None:
     """Return a refutation of growth: equal parameters, w₁ < w₂ and a larger value at w₁; or None."""
-    rises = (lambda a, b: b >= a) if relation == ">=" else (lambda a, b: b > a)
+    rises = operator.le if relation == ">=" else operator.lt
     symbols = expr.free_symbols - {w}
     breaks = list(edges)
     for point in points(*symbols, count=8 if symbols else 1):
@@ -87,18 +89,19 @@ def descent(expr: Any, edges: Iterable[Any], relation: Relation, of: str) -> Ver
                 continue
             if last is not None and not rises(last[1], value):
                 here = {str(s): float(v) for s, v in point.items()}
-                data = [{**{str(s): tree(v) for s, v in point.items()}, "w": tree(at)} for at in (last[0], x)]
+                name = "eta" if of in ALONG_ETA else "w"
+                data = [{**{str(s): tree(v) for s, v in point.items()}, name: tree(at)} for at in (last[0], x)]
                 detail = f"goes from {float(last[1]):.6g} to {float(value):.6g} on this interval"
                 return Verdict("refuted", "two values enclosed by ball arithmetic", domain_text(expr),
-                               {**here, "w": float(last[0]), "w_end": float(x)}, detail,
-                               {"kind": "refutation", "of": of, "points": data})  # fmt: skip
+                               {**here, name: float(last[0]), f"{name}_end": float(x)}, detail,
+                               certificate={"kind": "refutation", "of": of, "points": data})  # fmt: skip
             last = (x, value)
     return None
 
 
-def _growth_on(part: Piece, relation: Relation) -> Verdict:
+def _growth_on(part: Piece, relation: Relation, of: str) -> Verdict:
     """Prove that the derivative has the sign on one piece and that the piece has no pole."""
-    place, t = _place(part)
+    place, t = _place(part, of)
     if part.formula.is_infinite:
         return Verdict("proved", "constant", domain_text(part.formula))
     slope = sp.diff(part.formula, w)
@@ -106,7 +109,7 @@ def _growth_on(part: Piece, relation: Relation) -> Verdict:
         return Verdict("proved", "constant", domain_text(part.formula))
     verdict = prove_sign(slope.subs(w, place), relation, t)
     if verdict.status == "refuted":
-        return verdict if t == w else placed(verdict, place, t)
+        return verdict if t in (w, eta) else placed(verdict, place, t)
     here = part.formula.subs(w, place)
     if verdict.status == "proved" and not any(
         is_continuous(form) for form in (here, sp.factor(sp.together(here)), sp.factor(sp.together(denested(here))))
@@ -115,14 +118,14 @@ def _growth_on(part: Piece, relation: Relation) -> Verdict:
     return verdict
 
 
-def _place(part: Piece) -> tuple[Any, Any]:
+def _place(part: Piece, of: str) -> tuple[Any, Any]:
     """Return w as a function of a positive symbol that runs through the piece: a square where w stands under roots."""
     place, t = inside(part)
     roots = any(p.exp == sp.Rational(1, 2) and p.base.has(w) and not p.base.is_Add for p in part.formula.atoms(sp.Pow))
     if t == w and roots:
         t = sp.Symbol("t_w", positive=True)
         return t**2, t
-    return place, t
+    return (eta, eta) if t == w and of in ALONG_ETA else (place, t)
 
 
 def _jump(left: Piece, right: Piece) -> Verdict:
@@ -146,12 +149,13 @@ def _jump_size(left: Piece, right: Piece) -> Any:
     return sp.Integer(0) if before == after else sp.simplify(after - before)
 
 
-def _piece(part: Piece, verdict: Verdict) -> dict[str, Any]:
-    slope = sp.Integer(0) if part.formula.is_infinite else sp.diff(part.formula, w)
-    place, t = _place(part)
+def _piece(part: Piece, verdict: Verdict, of: str) -> dict[str, Any]:
+    variable = eta if of in ALONG_ETA else w
+    slope = sp.Integer(0) if part.formula.is_infinite else sp.diff(part.formula, w).subs(w, variable)
+    place, t = _place(part, of)
     proof = None
     if verdict.certificate is not None:
-        proof = {"substitution": {} if t == w else {"w": tree(place)}, **verdict.certificate}
+        proof = {"substitution": {} if t == variable else {str(variable): tree(place)}, **verdict.certificate}
     return {"lower": tree(part.lower), "upper": tree(part.upper), "derivative": tree(slope), "proof": proof}
 
 

@@ -1,6 +1,7 @@
 """The identities that tie the four forms of a duality together, each proved symbolically or refuted."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,7 @@ from etatrick.theory.pieces import Piece, inside, pieces, placed
 from etatrick.theory.signs import points, prove_zero
 from etatrick.theory.structure import denested, domain_text, is_smooth
 from etatrick.theory.symbols import eta, lam, w
+from etatrick.theory.trees import tree
 from etatrick.theory.verdict import Verdict
 
 if TYPE_CHECKING:
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
 
 TIME_LIMIT = 5.0
 QUICK = 1.0
+RECOMPUTED: Mapping[str, Any] = {"kind": "identity", "pieces": []}  # the forms alone tell what vanishes
 
 STATEMENTS = {
     "slope": r"\Omega'(w) = w/\hat\eta(w)",
@@ -107,13 +110,14 @@ def _slope_along(dual: Any) -> Verdict:
         area, reach = (w * slant + part.formula) / 2, w * sp.sqrt(slant)
         verdicts.append(prove_zero(sp.diff(area, w) - sp.sqrt(slant) * sp.diff(reach, w)) if slant != 0 else
                         Verdict("proved", "f is constant", domain_text(dual)))  # fmt: skip
-    return next((v for v in verdicts if v.status != "proved"), verdicts[0])
+    return replace(next((v for v in verdicts if v.status != "proved"), verdicts[0]), certificate=RECOMPUTED)
 
 
 def _stationary_along(penalty: Any, eta_hat: Any) -> Verdict:
     """Prove η̂² df = w² dη̂ along w for the parametric dual f = 2Ω − w²/η̂."""
     dual = 2 * penalty - w**2 / eta_hat
-    return prove_zero(eta_hat**2 * sp.diff(dual, w) - w**2 * sp.diff(eta_hat, w))
+    verdict = prove_zero(eta_hat**2 * sp.diff(dual, w) - w**2 * sp.diff(eta_hat, w))
+    return replace(verdict, certificate=RECOMPUTED)
 
 
 def _by_inverse(d: "Duality") -> Verdict | None:
@@ -133,7 +137,7 @@ def _by_inverse(d: "Duality") -> Verdict | None:
     if not back.status == same.status == "proved":
         return None
     detail = f"f = 2Ω(ŵ) − ŵ²/η ({same.method}) with ŵ(η̂(w)) = w ({back.method})"
-    return Verdict("proved", "by the inverse of η̂", domain_text(d.eta_hat), detail=detail)
+    return Verdict("proved", "by the inverse of η̂", domain_text(d.eta_hat), detail=detail, certificate=RECOMPUTED)
 
 
 def _prove(name: str, d: "Duality") -> Verdict:
@@ -141,12 +145,14 @@ def _prove(name: str, d: "Duality") -> Verdict:
     parts = pieces(d.eta_hat)
     if parts is None:
         return Verdict("unknown", "the break points are not explicit", domain_text(d.eta_hat))
-    verdicts = []
+    verdicts, residuals = [], []
     for part in parts:
         skipped = name in ("stationarity", "gauge", "envelope") and part.formula.is_infinite
         if skipped or (name == "stationarity" and w not in part.formula.free_symbols):
             continue
         residual = _residual(name, d, part)
+        if residual is not None:
+            residuals.append((part, residual))
         verdicts.append(
             Verdict("unknown", "no single formula on a piece of η̂", domain_text(d.eta_hat))
             if residual is None
@@ -157,8 +163,19 @@ def _prove(name: str, d: "Duality") -> Verdict:
             if verdict.status == status:
                 return verdict
     if not verdicts:
-        return Verdict("proved", "η̂ has only flat pieces", domain_text(d.eta_hat))
-    return verdicts[0]
+        return Verdict("proved", "η̂ has only flat pieces", domain_text(d.eta_hat), certificate=RECOMPUTED)
+    return replace(verdicts[0], certificate=_certificate(residuals))
+
+
+def _certificate(residuals: list[tuple[Piece, Any]]) -> dict[str, Any] | None:
+    """Return the residuals that vanish, piece by piece, as data."""
+    try:
+        return {"kind": "identity", "pieces": [
+            {"lower": tree(part.lower), "upper": tree(part.upper), "residual": tree(residual)}
+            for part, residual in residuals
+        ]}  # fmt: skip
+    except ValueError:
+        return None
 
 
 def _placed_zero(residual: Any, part: Piece) -> Verdict:

@@ -52,7 +52,9 @@ def _branches(formula: Any, variable: Any, value: Any) -> Iterator[Any]:
     if peeled is not None:
         yield peeled
         return
-    if not formula.is_rational_function(variable) and (square := sp.simplify(formula**2)).is_rational_function(variable):
+    if not formula.is_rational_function(variable) and (square := sp.simplify(formula**2)).is_rational_function(
+        variable
+    ):
         formula, value = square, value**2
     equation = sp.numer(sp.together(formula - value))
     if equation.is_polynomial(variable):

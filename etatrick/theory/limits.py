@@ -1,6 +1,7 @@
 """Limits of a formula at 0 and at infinity, each compared with values on the way there."""
 
 from functools import lru_cache
+from itertools import pairwise
 from typing import Any, Final
 
 import mpmath as mp
@@ -67,7 +68,9 @@ def _by_substitution(expr: Any, variable: Any, end: Any) -> Any | None:
         return None
     value = expr.subs(variable, 0)
     known = value.is_finite and not value.has(sp.zoo, sp.nan, sp.oo)
-    if not known or any(p.exp.is_negative and p.base.subs(variable, 0).is_zero is not False for p in expr.atoms(sp.Pow)):
+    if not known or any(
+        p.exp.is_negative and p.base.subs(variable, 0).is_zero is not False for p in expr.atoms(sp.Pow)
+    ):
         return None
     return value
 
@@ -105,6 +108,6 @@ def _approached(expr: Any, variable: Any, end: Any, limit: Any) -> bool:
         return False
     if target is None:
         sign = 1 if limit == sp.oo else -1
-        return all(sign * b > sign * a for a, b in zip(gaps, gaps[1:], strict=False))
+        return all(sign * b > sign * a for a, b in pairwise(gaps))
     close = mp.mpf(10) ** -6 * (1 + abs(target))
-    return bool(all(b <= a for a, b in zip(gaps, gaps[1:], strict=False)) and gaps[-1] < close)
+    return bool(all(b <= a for a, b in pairwise(gaps)) and gaps[-1] < close)

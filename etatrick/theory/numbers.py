@@ -8,9 +8,14 @@ import numpy as np
 import sympy as sp
 
 from etatrick.errors import InputError
+from etatrick.theory.limits import limit_at
 from etatrick.theory.pieces import formula_near
+from etatrick.theory.quadrature import area as _area
+from etatrick.theory.quadrature import root
+from etatrick.theory.rounding import accurate
 from etatrick.theory.special import dawson_integral
 from etatrick.theory.symbols import eta, lam, w
+from etatrick.theory.tidying import unpacked
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -54,12 +59,11 @@ def compiled(expr: Any, *arguments: Any) -> Callable[..., Any]:
         raise InputError(names, "numbers need every parameter to have a value", f"call .at({free[0]}=…) first")
     special = any(not isinstance(f, NUMPY_HEADS) for f in expr.atoms(sp.Function))
     modules = ["scipy", "numpy"] if special else ["numpy"]
-    accurate = expr.replace(
+    careful = expr.replace(
         lambda e: isinstance(e, sp.log) and sp.expand(e.args[0]).as_coeff_Add()[0] == 1,
         lambda e: log1p(sp.expand(e.args[0]) - 1),
     )
-    own = {"polylog": _polylog, "LambertW": _lambert_w, "Dawson": _dawson, "DawsonIntegral": dawson_integral}
-    function: Callable[..., Any] = sp.lambdify(arguments, optimize(accurate, [expm1_opt]), modules=[own, *modules])
+    function: Callable[..., Any] = sp.lambdify(arguments, optimize(careful, [expm1_opt]), modules=[OWN, *modules])
     return function
 
 
@@ -81,10 +85,15 @@ def _polylog(order: Any, x: Any) -> Any:
     import mpmath as mp
 
     def one(s: float, z: float) -> float:
+        if s == 1 and z == 1:
+            return float("inf")
         value = mp.polylog(s, z)
         return float(value.real) if mp.im(value) == 0 else float("nan")
 
     return np.vectorize(one, otypes=[np.float64])(order, x)
+
+
+OWN = {"polylog": _polylog, "LambertW": _lambert_w, "Dawson": _dawson, "DawsonIntegral": dawson_integral}
 
 
 def magnitudes(x: "ArrayLike") -> "NDArray[np.float64]":
@@ -102,7 +111,7 @@ def magnitudes(x: "ArrayLike") -> "NDArray[np.float64]":
 
 
 def evaluate(expr: Any, variable: Any, x: "NDArray[np.float64]", at_zero: float) -> "NDArray[np.float64]":
-    """Evaluate `expr` at x ≥ 0, taking the limit `at_zero` where x = 0."""
+    """Evaluate `expr` at x ≥ 0 without loss by cancellation, taking the limit `at_zero` where x = 0."""
     inside = x > 0
     safe = np.where(inside, x, 1.0)
     with np.errstate(all="ignore"):
@@ -110,41 +119,50 @@ def evaluate(expr: Any, variable: Any, x: "NDArray[np.float64]", at_zero: float)
         lost = inside & np.isnan(values)
         if lost.any():  # ∞·0 in a factored form
             values = np.where(lost, sp.lambdify([variable], sp.expand(expr))(safe), values)
-    return np.where(inside, values, at_zero)
+    return np.where(inside, accurate(expr, variable, safe, values), at_zero)
 
 
 @lru_cache(maxsize=512)
 def limit_at_zero(expr: Any, variable: Any) -> float:
     """Return the limit from the right at 0 as a float (possibly infinite)."""
-    return float(sp.limit(formula_near(expr, 0), variable, 0, "+"))
+    try:
+        found = limit_at(formula_near(expr.subs(variable, w), 0), w, 0)
+    except (ArithmeticError, NotImplementedError, TypeError, ValueError):
+        found = None
+    if found is not None:
+        return float(found)
+    with np.errstate(all="ignore"):  # the symbolic library knows no limit
+        return float(compiled(expr, variable)(np.array([1e-250]))[0])
 
 
 def penalty_at(d: "Duality", x: "ArrayLike") -> "NDArray[np.float64]":
-    """Return Ω(|x|); without a closed form, ∫₀ˣ t/η̂(t) dt by adaptive quadrature."""
+    """Return Ω(|x|); without a closed form, ∫₀ˣ t/η̂(t) dt by adaptive quadrature, or the least ½[x²/η + f(η)]."""
     size = magnitudes(x)
     if d.penalty is not None:
-        return evaluate(d.penalty, w, size, limit_at_zero(d.penalty, w))
-    if d.eta_hat is None:
-        reach = eta_hat_at(d, size)
-        with np.errstate(all="ignore"):
-            start = limit_at_zero(_lowest(d.dual), eta)
-            shift = start if np.isfinite(start) else 0.0
-            return np.where(size > 0, (size**2 / reach + dual_at(d, reach) - shift) / 2, 0.0)
-    slope = compiled(d.slope, w)
-    return _mapped(lambda top: _area(slope, top), size)
+        start = 0.0 if d.jump != 0 else limit_at_zero(d.penalty, w)
+        return evaluate(d.penalty, w, size, start)
+    if d.eta_hat is not None:
+        slope = compiled(d.slope, w)
+        return np.where(size > 0, _mapped(lambda top: _area(slope, top), size) + float(d.jump), 0.0)
+    reach = eta_hat_at(d, size)
+    start = limit_at_zero(_lowest(d.dual), eta)
+    shift = start - 2 * float(d.jump) if np.isfinite(start) else 0.0  # f(0+) = 2Ω(0+)
+    with np.errstate(all="ignore"):
+        return np.where(size > 0, (_square_over(size, reach) + _dual_beyond(d, reach) - shift) / 2, 0.0)
 
 
 def eta_hat_at(d: "Duality", x: "ArrayLike") -> "NDArray[np.float64]":
-    """Return η̂(|x|); without a closed form, the root η of η²f′(η) = x²."""
+    """Return η̂(|x|); without a closed form, the η with the least x²/η + f(η)."""
     size = magnitudes(x)
     if d.eta_hat is not None:
-        return evaluate(d.eta_hat, w, size, limit_at_zero(d.eta_hat, w))
-    reach = compiled(sp.log(eta * sp.sqrt(sp.diff(d.dual, eta))), eta)
-    return _mapped(lambda size: 0.0 if size == 0 else _root(reach, np.log(size)), size)
+        at_zero = 0.0 if d.jump != 0 else limit_at_zero(d.eta_hat, w)
+        found = evaluate(d.eta_hat, w, size, at_zero)
+        return np.where(found < -1e12, np.inf, found)  # rounding may step over a pole
+    return least_eta(d.dual, size)
 
 
 def dual_at(d: "Duality", e: "ArrayLike") -> "NDArray[np.float64]":
-    """Return f(e); without a closed form, 2Ω(ŵ) − ŵ²/e with ŵ the root of η̂(w) = e.
+    """Return f(e); without a closed form, 2Ω(ŵ) − ŵ²/e with ŵ = sup{w: η̂(w) ≤ e}.
 
     Raises
     ------
@@ -153,16 +171,17 @@ def dual_at(d: "Duality", e: "ArrayLike") -> "NDArray[np.float64]":
     """
     size = magnitudes(e)
     if d.dual is not None:
-        return evaluate(d.dual, eta, size, limit_at_zero(_lowest(d.dual), eta))
+        start = 0.0 if d.jump != 0 else limit_at_zero(_lowest(d.dual), eta)
+        return evaluate(d.dual, eta, size, start)
     if d.conditions["monotone"].status == "refuted":
         raise InputError(str(d.eta_hat), "decreases, so no dual f reproduces Ω", "choose a nondecreasing rule")
     rule = compiled(sp.log(d.eta_hat), w)
-    inverse = _mapped(lambda level: _root(rule, np.log(level)) if level > 0 else 0.0, size)
+    inverse = _mapped(lambda level: root(rule, np.log(level)) if level > 0 else 0.0, size)
     inside = (inverse > 0) & np.isfinite(inverse)
     safe = np.where(inside, inverse, 1.0)
     with np.errstate(all="ignore"):
         values = 2 * penalty_at(d, safe) - safe**2 / size
-    return np.where(inside, values, np.where(inverse > 0, np.inf, 0.0))
+    return np.where(inside, values, np.where(inverse > 0, np.inf, 2 * float(d.jump) * (size > 0)))
 
 
 def alpha_at(d: "Duality", x: "ArrayLike", strength: float) -> "NDArray[np.float64]":
@@ -176,43 +195,69 @@ def alpha_at(d: "Duality", x: "ArrayLike", strength: float) -> "NDArray[np.float
         return np.where(np.isinf(weight), 1.0, weight / (weight + strength))
 
 
+def least_eta(dual: Any, size: "NDArray[np.float64]") -> "NDArray[np.float64]":
+    """Return the η at which x²/η + f(η) is least, for each x: by inverting x² = η²f′(η), or on a grid.
+
+    Where η²f′ rises on a grid over 200 decades the root is unique; elsewhere (f is not canonical) the best point of
+    that grid is polished, and η = ∞ is admitted.
+    """
+    reach = _log_reach(dual)
+    ladder = np.exp(np.linspace(-230.0, 230.0, 9201))
+    with np.errstate(all="ignore"):
+        rungs = np.broadcast_to(np.asarray(reach(ladder), dtype=np.float64), ladder.shape)
+    rungs = rungs[np.isfinite(rungs)]
+    if (np.diff(rungs) >= -1e-9 * (1 + np.abs(rungs[1:]))).all():
+        start = _range_start(dual)
+        return _mapped(lambda x: start if x == 0 else root(reach, np.log(x)), size)
+    f = compiled(dual, eta)
+    return _mapped(lambda x: _polished(f, reach, x, ladder), size)
+
+
+def _range_start(dual: Any) -> float:
+    """Return η̂(0+): 0, or the end of the first piece where f is constant."""
+    if isinstance(dual, sp.Piecewise) and not dual.args[0][0].has(eta):
+        return float(dual.args[0][1].gts if dual.args[0][1].lts == eta else 0.0)
+    return 0.0
+
+
+@lru_cache(maxsize=512)
+def _log_reach(dual: Any) -> Callable[..., Any]:
+    """Compile log(η√f′(η))."""
+    arms = dual.args if isinstance(dual, sp.Piecewise) else ((dual, sp.true),)
+    slopes = [(sp.Integer(0) if f.is_infinite else unpacked(sp.diff(f, eta)), condition) for f, condition in arms]
+    return compiled(sp.log(eta) + sp.log(sp.Piecewise(*slopes)) / 2, eta)
+
+
+def _polished(f: Callable[..., Any], reach: Callable[..., Any], x: float, ladder: "NDArray[np.float64]") -> float:
+    """Return the least point of x²/η + f(η) near the best rung: a root of x = η√f′(η), or an end."""
+    from scipy.optimize import brentq
+
+    with np.errstate(all="ignore"):
+        costs = np.asarray(x * x / ladder + f(ladder), dtype=np.float64)
+        k = int(np.nanargmin(costs))
+        low, high = np.log(ladder[[max(k - 1, 0), min(k + 1, len(ladder) - 1)]])
+
+        def gap(logarithm: float) -> float:
+            return float(reach(np.exp(logarithm))) - float(np.log(x))
+
+        best = float(ladder[k])
+        if x > 0 and gap(low) < 0 < gap(high):
+            best = float(np.exp(brentq(gap, low, high, xtol=1e-15, rtol=1e-15)))
+        return float("inf") if float(f(1e300)) <= x * x / best + float(f(best)) else best
+
+
+def _square_over(size: "NDArray[np.float64]", reach: "NDArray[np.float64]") -> "NDArray[np.float64]":
+    return np.where(np.isinf(reach), 0.0, size**2 / reach)
+
+
+def _dual_beyond(d: "Duality", reach: "NDArray[np.float64]") -> "NDArray[np.float64]":
+    """Return f(η), at η = ∞ by a large η."""
+    return dual_at(d, np.where(np.isinf(reach), 1e300, reach))
+
+
 def _lowest(dual: Any) -> Any:
     return dual.args[0][0] if isinstance(dual, sp.Piecewise) else dual
 
 
 def _mapped(function: Callable[[float], float], x: "NDArray[np.float64]") -> "NDArray[np.float64]":
     return np.array([function(value) for value in x.ravel()], dtype=np.float64).reshape(x.shape)
-
-
-def _area(slope: Callable[[float], float], top: float) -> float:
-    """Integrate over (0, top]; t = u² tames integrable singularities at 0."""
-    from scipy.integrate import quad
-
-    if top == 0:
-        return 0.0
-    area = quad(lambda u: slope(u * u) * 2 * u, 0.0, np.sqrt(top), epsabs=0.0, epsrel=1e-13, limit=400)
-    return float(area[0])
-
-
-def _root(function: Callable[[float], float], target: float) -> float:
-    """Solve log-level = target for an increasing function: 0 if it lies above the target, +∞ if below."""
-    from scipy.optimize import brentq
-
-    def gap(logarithm: float) -> float:
-        with np.errstate(all="ignore"):
-            return float(function(float(np.exp(logarithm)))) - target
-
-    low, high = -1.0, 1.0
-    while gap(low) > 0 and low > -300:
-        low *= 2
-    if gap(low) > 0:
-        return 0.0
-    if low < -1.0:
-        high = low / 2
-    else:  # upward in small steps, so that the first root is met
-        high, step = low, 0.25
-        while gap(high) < 0 and high < 300:
-            low, high, step = high, high + step, 1.5 * step
-    if not gap(high) >= 0:
-        return float("inf")
-    return float(np.exp(brentq(gap, low, high, xtol=1e-15, rtol=1e-15)))

@@ -83,6 +83,8 @@ class Parameter:
         """The domain in words, such as ``0 < retain ≤ 1``."""
         if self.lower == -math.inf and self.upper == math.inf:
             return f"{self.name} real"
+        if self.lower == -math.inf:
+            return f"{self.name} {'≤' if ']' in self.closed else '<'} {self.upper:g}"
         left = f"{self.lower:g} {'≤' if '[' in self.closed else '<'} " if self.upper < math.inf else ""
         if not left:
             return f"{self.name} {'≥' if '[' in self.closed else '>'} {self.lower:g}"
@@ -116,7 +118,9 @@ class Parameter:
     def _example(self) -> float:
         if math.isfinite(self.lower) and math.isfinite(self.upper):
             return (self.lower + self.upper) / 2
-        return self.lower + 1.0 if math.isfinite(self.lower) else 0.0
+        if math.isfinite(self.lower):
+            return self.lower + 1.0
+        return self.upper - 1.0 if math.isfinite(self.upper) else 0.0
 
 
 def find(name: str, symbols: Sequence[Any]) -> Any:

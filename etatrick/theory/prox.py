@@ -88,7 +88,7 @@ def _slope(duality: Any, x: "NDArray[np.float64]") -> "NDArray[np.float64]":
     return np.maximum(slope, 0.0)
 
 
-def _start(duality: Any) -> float:
+def at_zero(duality: Any) -> float:
     """Return Ω(0), which is 0 where Ω jumps at 0."""
     return 0.0 if getattr(duality, "jump", 0) != 0 else float(duality.penalty_at(np.zeros(1))[0])
 
@@ -133,7 +133,7 @@ def _grid(duality: Any, least: float, top: float, step: float) -> _Grid:
         x, slopes = np.concatenate([x, middle]), np.concatenate([slopes, _slope(duality, middle)])
         order = np.argsort(x)
         x, slopes = x[order], slopes[order]
-    start, (first, last) = _start(duality), np.asarray(duality.penalty_at(np.array([low, top])), dtype=np.float64)
+    start, (first, last) = at_zero(duality), np.asarray(duality.penalty_at(np.array([low, top])), dtype=np.float64)
     jumps = [0.0] if first - start > 1e-10 * (last - start) else []
     for b in breaks:
         before, after = duality.penalty_at(np.array([b * (1 - 4 * EPS), b * (1 + 4 * EPS)]))
@@ -161,7 +161,7 @@ def _minimisers(
 
 def best(duality: Any, points: Any, valid: Any, size: Any, step: Any) -> "NDArray[np.float64]":
     """Return the point of least objective in the last axis, the largest among equals; all measured from w = 0."""
-    start = _start(duality)
+    start = at_zero(duality)
     if start == -np.inf:
         return np.zeros(size.shape)
     fit = points * (points / 2 - size[..., None])

@@ -66,7 +66,7 @@ def read(source: Given, parameters: Iterable[Any]) -> tuple[Given, tuple[Paramet
         raise InputError(f"gradient={source.gradient!r}", 'is "detached" or "differentiated"', 'write "detached"')
     if source.gradient == "differentiated":
         return (*_through_the_noise(given, domains),)
-    notes = ()
+    notes: tuple[Step, ...] = ()
     if source.form == "alpha":
         notes = (Step(r"\Omega'(w) = w\,(1-\alpha)/\alpha", "the noise scale is detached: E∇ = ∇L + λΩ′"),)
     return given, domains, notes

@@ -50,7 +50,7 @@ def refutable(expr: Any, strict: bool) -> str | None:
     >>> refutable(x - y, strict=False) is None
     True
     """
-    import z3
+    import z3  # type: ignore[import-untyped, unused-ignore]
 
     roots = {power.base for power in expr.atoms(sp.Pow) if not power.exp.is_Integer}
     if any(sign_of(base) != 1 and refutable(base, strict=True) is None for base in roots):

@@ -3,7 +3,7 @@
 from typing import Final
 
 from etatrick.theory.built import Built
-from etatrick.theory.catalogue import families
+from etatrick.theory.catalogue import Catalogue, families
 from etatrick.theory.catalogue import Family as Strategy
 from etatrick.theory.parameters import Parameter
 
@@ -15,7 +15,7 @@ TAU: Final = Parameter("tau", meaning="magnitude at which half is retained, up t
 EXPONENT: Final = Parameter("q", 0, 2, "]", "degree of the noise variance")
 PRIOR: Final = Parameter("prior", 0, 1, meaning="prior retain probability")
 
-strategies: Final = families(
+strategies: Final[Catalogue[Strategy | Built]] = families(
     "strategy",
     Strategy("fixed_rate", "alpha", "retain", [Parameter("retain", 0, 1, meaning="retain probability")],
              "Srivastava et al. 2014; Wager, Wang, Liang 2013"),

@@ -39,13 +39,24 @@ def tidy(expr: Any) -> Any:
 def _upright(expr: Any) -> Any:
     """Write −a/(b − c) as a/(c − b)."""
     above, below = sp.fraction(expr)
-    if below.is_Add or (below.is_Mul and any(f.is_Add for f in below.args)):
-        if above.could_extract_minus_sign() and not above.is_Add:
-            parts = list(sp.Mul.make_args(below))
-            k = next(k for k, f in enumerate(parts) if f.is_Add)
-            parts[k] = sp.Add(*(-term for term in parts[k].args))
-            return -above / sp.Mul(*parts)
-    return expr
+    parts = list(sp.Mul.make_args(below))
+    sums = [k for k, factor in enumerate(parts) if factor.is_Add]
+    if not sums or above.is_Add or not above.could_extract_minus_sign():
+        return expr
+    parts[sums[0]] = sp.Add(*(-term for term in parts[sums[0]].args))
+    return -above / sp.Mul(*parts)
+
+
+def unpacked(expr: Any) -> Any:
+    """Simplify, but keep factors and exponents out of logarithms."""
+    return sp.factor_terms(sp.expand_log(sp.simplify(expr)))
+
+
+def rebuilt(expr: Any) -> Any:
+    """Evaluate every node afresh, so that a formula equals its copies."""
+    if isinstance(expr, sp.Piecewise):
+        return sp.Piecewise(*((rebuilt(formula), condition) for formula, condition in expr.args))
+    return expr.func(*map(rebuilt, expr.args)) if expr.args else expr
 
 
 def opened_up(expr: Any) -> Any:

@@ -50,7 +50,7 @@ class Verdict:
     domain: str = ""
     witness: Mapping[str, float] = field(default_factory=dict, hash=False)
     detail: str = ""
-    certificate: Mapping[str, Any] | None = field(default=None, hash=False, repr=False)
+    certificate: Mapping[str, Any] | None = field(default=None, hash=False, repr=False, kw_only=True)
 
     def __post_init__(self) -> None:
         if self.status not in get_args(Status):

@@ -1,4 +1,4 @@
-"""The command line: derive, solve, claims, verify, figure. Imports stay inside commands so that help is instant."""
+"""The command line: its commands and their options. Imports stay inside commands so that help is instant."""
 
 import json
 import sys
@@ -10,9 +10,17 @@ import click
 
 import etatrick
 from etatrick.errors import InputError
+from etatrick.validation.printing import (
+    catalogue_text,
+    claims_text,
+    duality_json,
+    duality_text,
+    recheck_text,
+    solution_text,
+    verify_text,
+)
 
 if TYPE_CHECKING:
-    from etatrick.theory.duality import Duality
     from etatrick.validation.claim import Level
 
 EXIT_CODES = """
@@ -69,24 +77,62 @@ def main() -> None:
 )
 @click.option("--param", "parameters", multiple=True, metavar="NAME", help="A free positive parameter; repeatable.")
 @click.option("--time-limit", default=10.0, show_default=True, help="Seconds for the derivation.")
+@click.option("--certificates", default=None, metavar="FILE", help="Write every proof as data for `etatrick recheck`.")
 @as_json
-def derive(expression: str, form: str, parameters: tuple[str, ...], time_limit: float, as_json: bool) -> None:
+def derive(
+    expression: str, form: str, parameters: tuple[str, ...], time_limit: float, certificates: str | None, as_json: bool
+) -> None:
     """Derive penalty, weight rule, dual and retain probability from one of them.
 
     EXPR is a formula in w (in eta for a dual), lam and declared parameters: numbers, + - * / **, parentheses,
-    exp, log, sqrt, abs, min, max, Piecewise, trigonometric and hyperbolic functions.
+    exp, log, sqrt, abs, min, max, Piecewise, trigonometric and hyperbolic functions; or the name of a penalty or
+    strategy of the catalogue (`etatrick catalogue` lists them).
 
     \b
     Examples:
       etatrick derive 'w*(w+2)'
+      etatrick derive scad --certificates scad.json
       etatrick derive 'w*(w+epsilon)' --param epsilon
       etatrick derive 'log(1+w/2)' --as penalty --json
     """
     from etatrick.theory import derive as derive_duality
+    from etatrick.theory.duality import Duality
+    from etatrick.theory.names import entry_named
+    from etatrick.validation.files import write
 
     given: dict[str, Any] = {form: expression}
-    duality = derive_duality(**given, parameters=parameters, time_limit=time_limit)
-    _show(as_json, _duality_json(duality), _duality_text)
+    duality = entry_named(expression) or derive_duality(**given, parameters=parameters, time_limit=time_limit)
+    if not isinstance(duality, Duality):
+        raise InputError(expression, "is derived by numbers alone", "use it in Python: strategies[…]().duality")
+    if certificates is not None:
+        write(Path(certificates), json.dumps(duality.certificates(), ensure_ascii=False, indent=1).encode())
+    _show(as_json, duality_json(duality), duality_text)
+
+
+@main.command()
+@as_json
+def catalogue(as_json: bool) -> None:
+    """List the penalties and strategies with their parameters and sources."""
+    from etatrick.theory import penalties, strategies
+
+    data = {
+        kind: {f.name: {"parameters": [p.domain for p in f.parameters], "source": f.source} for f in entries.values()}
+        for kind, entries in (("penalties", penalties), ("strategies", strategies))
+    }
+    _show(as_json, data, catalogue_text)
+
+
+@main.command()
+@click.argument("file", metavar="FILE.json")
+@as_json
+def recheck(file: str, as_json: bool) -> None:
+    """Check the certificates in a file again, with code that shares nothing with the prover."""
+    from etatrick.validation.recheck import recheck_file
+
+    report = recheck_file(file)
+    rows = {name: vars(result) for name, result in report.results.items()}
+    _show(as_json, {"ok": report.ok, "results": rows}, recheck_text)
+    sys.exit(0 if report.ok else 1)
 
 
 @main.command()
@@ -115,7 +161,7 @@ def solve(data: str, target: str, penalty: str, lam: float, intercept: bool, as_
     table = read_table(Path(data), target)
     solution = solve_problem(table.X, table.y, member, lam, fit_intercept=intercept)
     result = {"penalty": member.name, "lam": lam, "names": list(table.names), **solution.to_json()}
-    _show(as_json, {**result, "message": solution.status.value}, _solution_text)
+    _show(as_json, {**result, "message": solution.status.value}, solution_text)
 
 
 @main.command()
@@ -131,7 +177,7 @@ def claims(as_json: bool) -> None:
         }
         for claim in ledger.values()
     ]
-    _show(as_json, {"claims": rows}, _claims_text)
+    _show(as_json, {"claims": rows}, claims_text)
 
 
 @main.command(epilog=EXIT_CODES)
@@ -160,7 +206,7 @@ def verify(names: tuple[str, ...], level: "Level", device: str, out: str, as_jso
             entry.claim: {column: finding.status for column, finding in entry.findings.items()} for entry in entries
         },
     }
-    _show(as_json, summary, _verify_text)
+    _show(as_json, summary, verify_text)
     sys.exit(0 if all(entry.holds for entry in entries) else 1)
 
 
@@ -170,7 +216,7 @@ def verify(names: tuple[str, ...], level: "Level", device: str, out: str, as_jso
 @click.option("--out", default=None, metavar="FILE", help="Where to write it (.svg, .png, .pdf).  [NAME.svg]")
 @as_json
 def figure(name: str, source: str, out: str | None, as_json: bool) -> None:
-    """Draw one figure of a report again, as a vector file by default."""
+    """Draw a figure of the gallery, or one of a report again, as a vector file by default."""
     from etatrick.validation.verification import redraw
 
     written = redraw(name, Path(source), Path(out or f"{name}.svg"))
@@ -183,64 +229,3 @@ def _command() -> str:
 
 def _show(as_json: bool, data: dict[str, Any], text: Callable[[Mapping[str, Any]], str]) -> None:
     click.echo(json.dumps(data, ensure_ascii=False, indent=2) if as_json else text(data))
-
-
-def _duality_json(duality: "Duality") -> dict[str, Any]:
-    import sympy as sp
-
-    from etatrick.theory.duality import FORMS
-
-    forms = {form: getattr(duality, form) for form in FORMS}
-    return {
-        "given": duality.given,
-        "forms": {name: None if expr is None else str(expr) for name, expr in forms.items()},
-        "latex": {name: None if expr is None else sp.latex(expr) for name, expr in forms.items()},
-        "parameters": [str(symbol) for symbol in duality.parameters],
-        "base": str(duality.base),
-        "steps": [
-            {"latex": s.latex, "reason": s.reason, "verdict": s.verdict.to_json() if s.verdict else None}
-            for s in duality.steps
-        ],
-        "identities": {name: verdict.to_json() for name, verdict in duality.identities.items()},
-        "conditions": {name: verdict.to_json() for name, verdict in duality.conditions.items()},
-    }
-
-
-def _duality_text(data: Mapping[str, Any]) -> str:
-    heads = {"penalty": "Ω(w) =", "eta_hat": "η̂(w) =", "dual": "f(η) =", "alpha": "α(w) ="}
-    lines = [f"{heads[name]} {form or '(no closed form; numbers are available in Python)'}"
-             for name, form in data["forms"].items()]  # fmt: skip
-    if data["base"] != "0":
-        lines.append(f"Ω is 0 at w = {data['base']}, because it has no finite limit at 0")
-    lines += ["", *(f"  {step['reason']}" for step in data["steps"] if step["verdict"])]
-    width = max(len(name) for name in (*data["identities"], *data["conditions"]))
-    for name, verdict in {**data["identities"], **data["conditions"]}.items():
-        witness = ", ".join(f"{key}={value:.4g}" for key, value in verdict["witness"].items())
-        why = "; ".join(filter(None, (verdict["method"], verdict["detail"])))
-        lines.append(f"  {name:<{width}}  {verdict['status']:<8} {why}{f' (at {witness})' if witness else ''}")
-    return "\n".join(lines)
-
-
-def _solution_text(data: Mapping[str, Any]) -> str:
-    width = max(len(name) for name in ("intercept", *data["names"]))
-    lines = [f"{name:<{width}}  {value: .10g}" for name, value in zip(data["names"], data["coef"], strict=True)]
-    lines.append(f"{'intercept':<{width}}  {data['intercept']: .10g}")
-    proof = data["certificate"]
-    lines += ["", f"objective {data['objective']:.15g}", f"KKT residual {proof['kkt']:.3g}"]
-    if proof["gap"] is not None:
-        lines.append(f"duality gap {proof['gap']:.3g} ({proof['relative_gap']:.3g} relative): the global optimum")
-    elif proof["locally_minimal"]:
-        lines.append("a local minimum (the penalty is not convex)")
-    return "\n".join([*lines, data["message"]])
-
-
-def _claims_text(data: Mapping[str, Any]) -> str:
-    return "\n\n".join(f"{row['id']}\n  {row['title']}\n  {row['source']}" for row in data["claims"])
-
-
-def _verify_text(data: Mapping[str, Any]) -> str:
-    lines = [
-        f"{claim}: " + ", ".join(f"{column} {status}" for column, status in columns.items())
-        for claim, columns in data["claims"].items()
-    ]
-    return "\n".join([*lines, f"report: {data['report']}"])

@@ -1,38 +1,44 @@
-"""Checks certificates again by numbers, intervals and a solver; shares no code with the prover."""
+"""Checks certificates again by numbers in many digits and a solver; shares no code with the prover."""
 
 import json
+import operator
+import random
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import partial
-from itertools import pairwise
+from fractions import Fraction
+from functools import partial, reduce
+from itertools import count, pairwise, product
 from pathlib import Path
 from typing import Any, Final, Literal, final
 
 from mpmath import mp
 
 from etatrick.errors import InputError
-from etatrick.validation.recheck_kinds import Fact, facts_of, pieces_of
-from etatrick.validation.recheck_signs import degree
-from etatrick.validation.recheck_subject import NEEDED, Subject
-from etatrick.validation.recheck_terms import DIGITS, FailedError, bad, entry, inside, spot, value_of
 
-BYTES: Final = 10_000_000  # the largest file
-GROWTH: Final = {
-    "subquadratic": "eta_hat", "monotone": "eta_hat", "convex": "slope", "concave": "-slope",
-    "continuous_prox": "w+slope", "canonical": "reach",
+DIGITS, BYTES = 120, 2_000_000
+MEANING: Final = {  # condition: the facts that prove it, those that refute it; "&" binds closer than "|"
+    "subquadratic": ("eta_hat grows", "eta_hat falls"), "monotone": ("eta_hat grows", "eta_hat falls"),
+    "canonical": ("canonical", "not canonical"), "concave": ("-slope grows", "-slope falls"),
+    "convex": ("slope grows & no jump", "slope falls | jump"),
+    "continuous_prox": ("w+slope rises & no jump", "w+slope does not rise | jump"),
+    "integrable": ("penalty at 0 finite", "penalty at 0 infinite"),
+    "bounded": ("penalty at oo finite", "penalty at oo infinite"),
+    "exact_zeros": ("slope at 0 positive | jump", "slope at 0 zero & no jump"),
+    "unbiased": ("slope at oo zero", "slope at oo positive"),
 }  # fmt: skip
-LIMITS: Final = {  # condition: of, end, the values that prove it, the values that refute it
-    "integrable": ("penalty", "0", ("zero", "positive", "finite"), ("infinite",)),
-    "bounded": ("penalty", "oo", ("zero", "positive", "finite"), ("infinite",)),
-    "exact_zeros": ("slope", "0", ("positive", "infinite"), ("zero",)),
-    "unbiased": ("slope", "oo", ("zero",), ("positive", "infinite")),
-}
+NEEDED: Final = {"slope": ("penalty", "eta_hat"), "envelope": ("penalty", "eta_hat", "dual"),
+                 "stationarity": ("penalty", "eta_hat"), "gauge": ("alpha", "eta_hat")}  # fmt: skip
+ALONG_W: Final = ("penalty", "eta_hat", "slope", "w+slope")  # the other functions are of η
+
+
+class FailedError(Exception):
+    """A certificate does not show what it claims; the message says why."""
 
 
 @final
 @dataclass(frozen=True)
 class Result:
-    """What became of one verdict: its claimed status, the outcome, and the reason where there is one."""
+    """What became of one verdict: its claimed status, the outcome, and the reason of a rejection."""
 
     status: str
     outcome: Literal["confirmed", "rejected", "not checked"]
@@ -42,167 +48,196 @@ class Result:
 @final
 @dataclass(frozen=True)
 class Report:
-    """The results by name of verdict; "forms" is the consistency of the subject's forms with each other.
-
-    Examples
-    --------
-    >>> Report({"convex": Result("proved", "not checked", "no certificate")}).ok
-    False
-    """
+    """The results by name of verdict; "forms" tells whether the forms belong together."""
 
     results: Mapping[str, Result]
 
     @property
     def ok(self) -> bool:
         """Whether nothing was rejected and every proved, certified or refuted verdict was confirmed."""
-        return all(r.outcome == "confirmed" or (r.outcome == "not checked" and r.status in ("checked", "unknown"))
-                   for r in self.results.values())  # fmt: skip
+        return all(r.outcome == "confirmed" or (r.outcome, r.status) in IDLE for r in self.results.values())
+
+
+IDLE: Final = (("not checked", "checked"), ("not checked", "unknown"))
 
 
 def recheck_file(path: str | Path) -> Report:
-    """Check a file of certificates; see :func:`recheck`.
-
-    Raises
-    ------
-    InputError
-        If the file cannot be read, is too large, or is no JSON.
-    """
+    """Check a file of certificates as :func:`recheck` does; raise InputError also if it cannot be read."""
     try:
-        if Path(path).stat().st_size > BYTES:
-            raise InputError(str(path), "is larger than 10 MB", "check a smaller file")
-        return recheck(json.loads(Path(path).read_text(encoding="utf-8")))
+        with Path(path).open(encoding="utf-8") as file:
+            return recheck(json.loads(file.read(BYTES)))
     except (OSError, UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
-        raise InputError(str(path), f"is no readable JSON: {error}", "pass a file of certificates") from None
-    except ValueError as error:
-        if isinstance(error, InputError):
-            raise
         raise InputError(str(path), f"is no readable JSON: {error}", "pass a file of certificates") from None
 
 
 def recheck(data: Mapping[str, Any]) -> Report:
     """Check every certificate against the forms it is about and against the meaning of its condition.
 
-    The growing function is computed afresh from the forms alone; claimed derivatives, jumps, limits and
-    identities are compared with it in 120 digits at seeded points; signs are read off again, covered by
-    intervals, or put to cvc5. See the page on certificates for what each kind has to show.
-
-    Parameters
-    ----------
-    data : mapping
-        The content of a file of certificates, format version 1.
-
-    Returns
-    -------
-    Report
-
-    Raises
-    ------
-    InputError
-        If the data is malformed, of another version, or larger than the limits; nothing in it is ever executed.
+    Raises InputError if the data is malformed, of another version, or too large; nothing in it is ever executed.
 
     Examples
     --------
-    >>> forms = {"penalty": "w", "eta_hat": "w", "dual": None, "alpha": None}
     >>> limit = {"kind": "limit", "of": "slope", "end": "0", "value": 1}
-    >>> verdict = {"status": "proved", "certificate": limit}
-    >>> subject = {"given": "penalty", "parameters": [], "jump": 0, **forms}
-    >>> file = {"format": "etatrick-certificates", "version": 1, "subject": subject}
-    >>> recheck({**file, "verdicts": {"exact_zeros": verdict}, "identities": {}}).ok
+    >>> recheck({"format": "etatrick-certificates", "version": 1, "identities": {},
+    ...     "subject": {"given": "penalty", "parameters": [], "jump": 0, "penalty": "w", "eta_hat": "w"},
+    ...     "verdicts": {"exact_zeros": {"status": "proved", "certificate": limit}}}).ok
     True
     """
+
+    def result(status: str, check: Callable[[], None]) -> Result:
+        try:
+            with mp.workdps(DIGITS):
+                check()
+        except (FailedError, ArithmeticError) as error:
+            return Result(status, "rejected", str(error))
+        return Result(status, "confirmed")
+
     try:
-        json.dumps(data)
-    except (TypeError, ValueError, RecursionError):
-        raise bad("the data", "is no JSON, or nested too deeply", "pass what was read from a file") from None
-    if entry(data, "format", str) != "etatrick-certificates" or entry(data, "version", int) != 1:
-        raise bad(data["format"], "must be etatrick-certificates, version 1", "write the file again")
-    subject = Subject.read(entry(data, "subject", Mapping))
-    results = {"forms": _result(subject, "proved", lambda: subject.require_agreement())}
-    for group, settle in (("verdicts", _condition), ("identities", _identity)):
-        for name, verdict in entry(data, group, Mapping).items():
-            status, certificate = entry(verdict, "status", str), verdict.get("certificate")
-            if status not in ("proved", "certified", "checked", "refuted", "unknown"):
-                raise bad(status, "is no status", "use proved, certified, checked, refuted or unknown")
-            if certificate is None or status in ("checked", "unknown"):
-                results[name] = Result(status, "not checked", "" if certificate else "no certificate")
-            else:
-                results[name] = _result(subject, status, partial(settle, subject, name, status, certificate))
-    return Report(results)
+        data = json.loads(text := json.dumps(data))
+        if len(text) > BYTES or (data["format"], data["version"]) != ("etatrick-certificates", 1):
+            raise ValueError(f"it must be etatrick-certificates, version 1, of at most {BYTES} bytes")
+        subject, results = Subject(data["subject"]), {}
+        for group, names, check in (("verdicts", MEANING, subject.condition), ("identities", NEEDED, subject.identity)):
+            for name, verdict in data[group].items():
+                status, certificate = verdict["status"], verdict.get("certificate")
+                if name not in names or status not in ("proved", "certified", "refuted", "checked", "unknown"):
+                    raise ValueError(f"{name}: {status} is no name with a status")
+                idle = certificate is None or status in ("checked", "unknown")
+                results[name] = (Result(status, "not checked") if idle else
+                                 result(status, partial(check, name, status == "refuted", certificate)))  # fmt: skip
+        return Report({**results, "forms": result("proved", subject.agree)})
+    except (AttributeError, LookupError, RecursionError, TypeError, ValueError) as error:
+        raise InputError("the data", f"is malformed: {error!r}", "see the page on certificates") from None
 
 
-def _result(s: Subject, status: str, check: Callable[[], None]) -> Result:
-    s.restart()
+# --- formulas --------------------------------------------------------------------------------------------------------
+
+
+def dawson_integral(x: Any) -> Any:
+    if x * x < 3 * mp.dps:
+        return x * x / 2 * mp.hyp2f2(1, 1, 1.5, 2, -x * x)
+    total, term = mp.log(2 * x) / 2 + mp.euler / 4, mp.mpf(1)  # an asymptotic series, good to about exp(−x²)
+    for k in count(1):
+        term *= (2 * k - 1) / (2 * x * x)
+        total -= term / (4 * k)
+        if term < mp.mpf(10) ** -mp.dps:
+            return total
+
+
+STEEP: Final = "^ exp sinh cosh tanh coth gamma erf erfc erfi sin cos".split()  # hopeless for huge arguments
+MORE: Final = "log asin acos atan asinh acosh atanh lambertw sign loggamma digamma polylog".split()
+HEADS: Final[dict[str, Any]] = {head: getattr(mp, head) for head in [*STEEP[1:], *MORE]} | {
+    "+": lambda *xs: sum(xs), "*": lambda *xs: reduce(operator.mul, xs), "/": operator.truediv, "min": min, "max": max,
+    "^": lambda x, y: x ** int(y) if mp.isint(y) else mp.power(x, y), "abs": abs, "not": operator.not_,
+    "and": lambda *xs: all(xs), "or": lambda *xs: any(xs), "dawson_integral": dawson_integral,
+    "dawson": lambda x: mp.sqrt(mp.pi) / 2 * mp.exp(-x * x) * mp.erfi(x),
+}  # fmt: skip
+COMPARE: Final[dict[str, Any]] = {"<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge,
+                                  "==": operator.eq}  # fmt: skip
+BROKEN: Final = ("^", "abs", "sign", "coth", "gamma", "loggamma", "digamma")  # where the argument passes 0
+CONSTANTS: Final[dict[str, Any]] = {"pi": lambda: +mp.pi, "E": lambda: +mp.e, "EulerGamma": lambda: +mp.euler,
+                                    "oo": lambda: mp.inf, "-oo": lambda: -mp.inf}  # fmt: skip
+
+
+class Point(dict[str, Any]):
+    """Positive values of symbols, drawn when first needed; `trace` records what changes only at poles and kinks."""
+
+    def __init__(self, seed: int = 0, **given: Any) -> None:
+        super().__init__(given)
+        self.random, self.trace = random.Random(seed), list[Any]()
+
+    def __missing__(self, name: str) -> Any:
+        if not name.isidentifier():
+            raise ValueError(f"{name} is no symbol")
+        return self.setdefault(name, mp.mpf(10) ** mp.mpf(self.random.uniform(-1, 1)))
+
+
+def value(tree: Any, point: Point) -> Any:
+    """Return the value of a formula, a real number or infinite."""
+    if isinstance(tree, int):
+        return mp.mpf(tree)
+    if isinstance(tree, str):
+        return CONSTANTS[tree]() if tree in CONSTANTS else point[tree]
+    head, *rest = tree
+    if head == "piecewise":
+        return value(next((v for v, test in rest if value(test, point)), ["log", "-oo"]), point)  # or none applies
+    xs = [value(item, point) for item in rest]
+    if head in COMPARE:
+        point.trace.append(COMPARE[head](*xs))
+        return point.trace[-1]
     try:
-        with mp.workdps(DIGITS):
-            check()
-    except (FailedError, ArithmeticError) as error:
-        return Result(status, "rejected", str(error))
-    return Result(status, "confirmed")
+        if head in STEEP and mp.isfinite(xs[-1]) and mp.mag(xs[-1]) > 3000:
+            raise ValueError("too large an argument")
+        found = HEADS[head](*xs)
+        if isinstance(found, mp.mpc) and abs(found.imag) <= mp.mpf(10) ** (10 - mp.dps) * abs(found.real):
+            found = found.real
+    except (ArithmeticError, ValueError, NotImplementedError, mp.NoConvergence) as error:
+        raise FailedError(f"{head} has no value at some point: {error}") from None
+    if isinstance(found, mp.mpc) or mp.isnan(found):
+        raise FailedError(f"{head} has no real value at some point")
+    if head in ("min", "max"):
+        point.trace.append(xs.index(found))
+    elif head in BROKEN and not (head == "^" and mp.isint(xs[1]) and xs[1] >= 0):
+        point.trace.append(mp.sign(xs[0]))
+    return found
 
 
-# --- meanings -----------------------------------------------------------------------------------------------------
+def breaks(tree: Any, name: str) -> list[Any]:
+    """Return the formulas that a symbol is compared with."""
+    if isinstance(tree, list) and tree[0] in COMPARE and name in tree[1:]:
+        return [item for item in tree[1:] if item != name]
+    return [b for item in tree for b in breaks(item, name)] if isinstance(tree, list) else []
 
 
-def _condition(s: Subject, name: str, status: str, certificate: Any) -> None:
-    """Require that what the certificate establishes is what the condition means."""
-    facts = facts_of(s, certificate)
-    holds = status != "refuted"
-    if name in GROWTH:
-        strict = name == "continuous_prox"
-        shown = _grows(s, name, facts, strict) if holds else _falls(s, name, facts, strict)
-    elif name in LIMITS:
-        of, end, proving, refuting = LIMITS[name]
-        values = {fact[3] for fact in facts if fact[:3] == ("limit", of, end)}
-        shown = bool(values & set(proving if holds else refuting))
-        if name == "exact_zeros":
-            shown = shown or ("jump",) in facts if holds else shown and s.jump == 0
-    else:
-        raise FailedError("no such condition")
-    if not shown:
-        raise FailedError(f"this certificate does not show that {name} is {status}")
+# --- numbers ---------------------------------------------------------------------------------------------------------
 
 
-def _grows(s: Subject, name: str, facts: set[Fact], strict: bool) -> bool:
-    of = GROWTH[name]
-    if name in ("convex", "continuous_prox") and s.jump != 0:
-        raise FailedError("the penalty jumps at 0")
-    if name == "convex" and any(s.at(of, env, mp.mpf("1e-30")) < 0 for env in s.draws(4)):
-        raise FailedError("the slope at 0 is negative")
-    if name == "canonical" and s.forms["dual"] is not None:
-        s.require_rising("reach")
-    return ("growth", of, "strict") in facts or (not strict and ("growth", of, "") in facts)
+def inside(low: Any, high: Any, number: int = 12, decades: int = 5) -> list[Any]:
+    """Return sorted points of an interval, log-spaced towards both ends."""
+    ts = [mp.mpf(10) ** mp.mpf(decades * (2 * (i + random.Random(i).random()) / number - 1)) for i in range(number)]
+    return [low + (low or 1) * t if high == mp.inf else low + (high - low) * t / (1 + t) for t in ts]
 
 
-def _falls(s: Subject, name: str, facts: set[Fact], strict: bool) -> bool:
-    of = GROWTH[name]
-    jumps = name in ("convex", "continuous_prox") and ("jump",) in facts
-    return jumps or ("falls", of) in facts or (strict and ("stays", of) in facts)
+def steady(f: Callable[[Any], Any], xs: list[Any], point: Point) -> list[Any]:
+    """Return values at sorted points if no case, no sign of a denominator or root changes between them."""
+    values, traces = [], []
+    for x in xs:
+        point.trace = []
+        values.append(f(x))
+        traces.append(point.trace)
+    if any(trace != traces[0] for trace in traces):
+        raise FailedError(f"a pole, jump or kink between {mp.nstr(xs[0], 6)} and {mp.nstr(xs[-1], 6)}")
+    return values
 
 
-def _identity(s: Subject, name: str, status: str, certificate: Any) -> None:
-    """Require an identity at many points of every piece, and a residual that vanishes there."""
-    if status == "refuted" or name not in NEEDED or entry(certificate, "kind", str) != "identity":
-        raise FailedError(f"this certificate does not show that {name} is {status}")
-    if any(s.forms[form] is None for form in NEEDED[name]):
-        raise FailedError(f"{name} is about a form that the subject does not have")
-    pieces = pieces_of(s, certificate, "residual")
-    if certificate.get("degree") is not None:
-        entry(certificate, "degree", int)
-    counts = [1 + (degree(residual) or (0, 0))[0] for *_, residual, _ in pieces]
-    if max(counts, default=0) > 400:
-        raise FailedError("the degree of a residual is too large to test it")
-    for env in s.draws(3, seed=2):
-        env = {**env, "lambda": mp.mpf(10) ** mp.mpf(len(env)) / 7}
-        bounds = [(value_of(low, env), value_of(high, env)) for low, high, *_ in pieces]
-        for (low, high), (*_, residual, _), count in zip(bounds, pieces, counts, strict=True):
-            if not 0 <= low < high:
-                raise FailedError("a piece is empty or reaches below 0")
-            for x in inside(low, high, max(32, count), 2):
-                s.require_identity(name, env, x)
-                left = value_of(residual, {**env, "w": x})
-                if abs(left) > mp.mpf("1e-60") * (1 + x * x):
-                    raise FailedError(f"the residual is {mp.nstr(left, 6)} at {spot({**env, 'w': x})}")
-        gaps = [(a, b) for (_, a), (b, _) in pairwise([(mp.mpf(0),) * 2, *bounds, (mp.inf,) * 2]) if a != b]
-        for low, high in gaps:
-            if not low < high or not all(s.silent(name, env, x) for x in inside(low, high, 8, 3)):
-                raise FailedError(f"the pieces leave out {mp.nstr(low, 8)} to {mp.nstr(high, 8)} ({spot(env)})")
+def falls(a: Any, b: Any) -> bool:
+    return bool(b < a and not a - b <= mp.mpf("1e-30") * (abs(a) + abs(b)))
+
+
+def slope(f: Callable[[Any], Any], x: Any) -> Any:
+    """Return f′(x) by central differences: of the digits, a third is lost to the step, and a third right."""
+    h = x * mp.mpf(10) ** (-mp.dps // 3)
+    return (f(x + h) - f(x - h)) / (2 * h)
+
+
+def same(f: Callable[[Point], Any], g: Callable[[Point], Any]) -> None:
+    """Require that two functions of positive symbols agree to 20 digits at 30 random points."""
+    for point in map(Point, range(30)):
+        a, b = f(point), g(point)
+        if not abs(a - b) <= mp.mpf("1e-20") * max(abs(a), abs(b)) + mp.mpf("1e-75"):
+            raise FailedError(f"{mp.nstr(a, 12)} should be {mp.nstr(b, 12)}")
+
+
+def tends(f: Callable[[Any], Any], end: str, target: Callable[[], Any], start: Any = 0) -> None:
+    """Require evident convergence as the exponent doubles: errors shrink; towards infinity, steps do not."""
+    values, gaps = [], []
+    for k in (4, 8, 16, 32, 64):
+        with mp.workdps(DIGITS + 4 * k):
+            values.append(f(mp.mpf(10) ** k if end == "oo" else start + (start or 1) * mp.mpf(10) ** -k))
+            limit = target()
+            gap = abs(values[-1] - limit)
+            gaps.append(mp.mpf(0) if gap <= mp.mpf(10) ** (-k - 60) * (1 + abs(limit)) else gap)
+    steps = [(b - a) * mp.sign(limit) for a, b in pairwise(values)]
+    if not (values[-1] == limit or (mp.isfinite(gaps[-1]) and all(b <= 0.75 * a for a, b in pairwise(gaps[2:])))
+            or (mp.isinf(limit) and steps[1] > 0 and all(b >= 0.9 * a for a, b in pairwise(steps[1:])))):  # fmt: skip
+        raise FailedError(f"no convergence to {mp.nstr(limit, 12)}: {mp.nstr(values[-1], 12)} for {end}")

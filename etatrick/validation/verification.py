@@ -13,6 +13,8 @@ from etatrick.validation.progress import BarWatcher, LineWatcher
 from etatrick.validation.store import DirectoryStore
 
 if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
     from etatrick.validation.report import ReportFiles
 
 
@@ -68,17 +70,19 @@ def chosen_device(name: str) -> str:
 
 
 def redraw(name: str, source: Path, target: Path) -> Path:
-    """Draw the figure `name` from a report's JSON and write it to `target`.
+    """Draw the figure `name` of the gallery, or from a report's JSON, and write it to `target`.
 
     Raises
     ------
     InputError
         If the report cannot be read, holds no such figure, or the target's format is not known.
     """
-    from etatrick.validation.figures import draw
+    from etatrick.validation.figures import GALLERY, draw
 
     if target.suffix not in (".svg", ".png", ".pdf"):
         raise InputError(str(target), "must end in .svg, .png or .pdf", f"choose {target.stem}.svg")
+    if name in GALLERY:
+        return _written(draw(name, GALLERY[name]()), target)
     try:
         claims: list[dict[str, Any]] = json.loads(source.read_text(encoding="utf-8"))["claims"]
         entries = [Evidence.from_json(claim) for claim in claims]
@@ -92,7 +96,10 @@ def redraw(name: str, source: Path, target: Path) -> Path:
     }
     if name not in found:
         raise InputError(name, "is no figure of this report", f"choose one of: {', '.join(found) or 'none'}")
-    figure = draw(name, found[name])
+    return _written(draw(name, found[name]), target)
+
+
+def _written(figure: "Figure", target: Path) -> Path:
     try:
         figure.savefig(target, dpi=200)
     except OSError as error:

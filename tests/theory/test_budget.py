@@ -3,12 +3,13 @@
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 
 import pytest
 
-from etatrick.theory.budget import OutOfTimeError, budget
+from etatrick.theory import Duality, derive
+from etatrick.theory.budget import OutOfTimeError, attempt, budget
 
 
 @pytest.fixture(autouse=True)
@@ -139,18 +140,55 @@ def test_errors_of_the_work_pass_through() -> None:
         raise KeyError("x")
 
 
-def test_other_threads_run_unbounded() -> None:
-    done: list[str] = []
+def in_thread(work: Callable[[], object]) -> list[object]:
+    """Run `work` in a thread of its own and return what it returned or raised."""
+    results: list[object] = []
 
-    def work() -> None:
-        with budget(0.01):
-            time.sleep(0.05)
-            done.append("yes")
+    def run() -> None:
+        try:
+            results.append(work())
+        except BaseException as error:
+            results.append(error)
 
-    thread = threading.Thread(target=work)
+    thread = threading.Thread(target=run)
     thread.start()
-    thread.join()
-    assert done == ["yes"]
+    thread.join(20.0)
+    assert not thread.is_alive()
+    return results
+
+
+def test_work_in_another_thread_is_stopped_too() -> None:
+    began = time.monotonic()
+    assert in_thread(lambda: attempt(0.1, spin)) == [(None, "out of time")]
+    assert time.monotonic() - began < 2.0
+
+
+def test_budgets_nest_in_another_thread() -> None:
+    inner = in_thread(lambda: attempt(10.0, lambda: (attempt(0.1, spin), attempt(10.0, lambda: 2))))
+    assert inner == [(((None, "out of time"), (2, "")), "")]
+    outer = in_thread(lambda: attempt(0.2, lambda: attempt(10.0, spin)))
+    assert outer == [(None, "out of time")]
+
+
+def test_nothing_is_raised_after_work_in_another_thread() -> None:
+    """A timer that rings at the very end must not hit what comes next."""
+
+    def many() -> int:
+        count = 0
+        for k in range(60):
+            with suppress(OutOfTimeError), budget(0.0005 * (1 + k % 5)):
+                sum(range(20000))
+            count += 1
+        return count
+
+    assert in_thread(many) == [60]
+
+
+def test_derive_is_bounded_in_another_thread() -> None:
+    began = time.monotonic()
+    (found,) = in_thread(lambda: derive(eta_hat="exp(w)*w + log(1+w)", time_limit=0.4))
+    assert isinstance(found, Duality)
+    assert time.monotonic() - began < 5.0
 
 
 def test_a_foreign_alarm_handler_is_restored() -> None:

@@ -12,7 +12,7 @@ from scipy.integrate import quad
 
 from etatrick.errors import InputError
 from etatrick.theory import derive, penalties, w
-from etatrick.theory.design import Schedule, design, design_from_samples
+from etatrick.theory.inverse_design import Schedule, design, design_from_samples
 from tolerances import FLOAT64, SOLVER, close
 
 TARGETS: dict[str, Callable[[Any], Any]] = {

@@ -1,10 +1,16 @@
 """Figures by name: each draws itself from JSON-ready data in one style, without touching global state."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from etatrick.theory.catalogue import Catalogue
 from etatrick.validation.figures.forms import duality_forms
+from etatrick.validation.figures.gallery import (
+    flip_side,
+    flip_side_data,
+    penalties_and_proxes,
+    penalties_and_proxes_data,
+)
 from etatrick.validation.figures.solutions import coefficient_paths
 from etatrick.validation.figures.training import digits_training, linear_agreement
 
@@ -18,8 +24,14 @@ catalogue = Catalogue(
         "coefficient-paths": coefficient_paths,
         "linear-agreement": linear_agreement,
         "digits-training": digits_training,
+        "penalties-and-proxes": penalties_and_proxes,
+        "flip-side-figure-1": flip_side,
     },
 )
+GALLERY: Mapping[str, Callable[[], dict[str, Any]]] = {  # figures that need no report
+    "penalties-and-proxes": penalties_and_proxes_data,
+    "flip-side-figure-1": flip_side_data,
+}
 
 
 def draw(name: str, data: Mapping[str, Any]) -> "Figure":

@@ -37,7 +37,7 @@ def penalties_and_proxes_data(catalogue: Any = None, reach: float = 3.0, step: f
         None marks a jump. Parameters have the values of :func:`etatrick.theory.display.example_values`.
     """
     from etatrick.theory import penalties
-    from etatrick.theory.display import drawable, example_values
+    from etatrick.theory.display import drawable, example_values, penalty_from_zero
     from etatrick.theory.drawing import sampled
     from etatrick.theory.prox import prox_at
 
@@ -49,7 +49,7 @@ def penalties_and_proxes_data(catalogue: Any = None, reach: float = 3.0, step: f
             d = drawable(family(**values))
         except InputError:  # a penalty of vectors
             continue
-        curves = {"penalty": d.penalty_at, "prox": partial(prox_at, d, t=step)}
+        curves = {"penalty": partial(penalty_from_zero, d), "prox": partial(prox_at, d, t=step)}
         parts = {key: _points(sampled(curve, reach)) for key, curve in curves.items()}
         shown = ", ".join(f"{key}={value:g}" for key, value in values.items())
         entries.append({"name": name, "values": shown, **parts})

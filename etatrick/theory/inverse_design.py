@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final, final
@@ -89,7 +89,7 @@ class Schedule:
         import numpy as np
 
         with np.errstate(divide="ignore"):
-            return float(self.lam) / self.duality.eta_hat_at(x)
+            return float(self.lam) / replace(self.duality, jump=0).eta_hat_at(x)
 
     def _risen(self) -> Verdict | None:
         """Return a refutation from a steep rise of the rate on the grid, if there is one."""
