@@ -127,6 +127,32 @@ def value_at(expr: Any, point: Mapping[Any, Any]) -> Any:
         flint.ctx.prec = saved
 
 
+def interval_at(expr: Any, point: Mapping[Any, Any], bits: int = 256) -> Any:
+    """Return a ball (``flint.arb``) that encloses the value of `expr`, or None where it cannot be had.
+
+    Parameters
+    ----------
+    expr : sympy.Expr
+    point : mapping of sympy.Symbol to sympy.Rational
+    bits : int
+        Working precision.
+
+    Examples
+    --------
+    >>> x = sp.Symbol("x")
+    >>> bool(interval_at(sp.sqrt(x), {x: sp.Integer(2)}) ** 2 == 2), bool(interval_at(x, {x: sp.Integer(2)}) == 2)
+    (False, True)
+    """
+    saved = flint.ctx.prec
+    try:
+        flint.ctx.prec = bits
+        return _ball(expr, point)
+    except (UndecidedError, ValueError, TypeError, AttributeError, ZeroDivisionError):
+        return None
+    finally:
+        flint.ctx.prec = saved
+
+
 def _ball(expr: Any, point: Mapping[Any, Any]) -> Any:
     if expr.is_Rational:
         return flint.arb(flint.fmpq(int(expr.p), int(expr.q)))

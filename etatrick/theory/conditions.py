@@ -15,11 +15,12 @@ from etatrick.theory.curves import Curve, curve_of
 from etatrick.theory.growth import prove_growth
 from etatrick.theory.limits import limit_at
 from etatrick.theory.pieces import formula_near, pieces, witness_at
-from etatrick.theory.signs import points, prove_zero
+from etatrick.theory.signs import points
 from etatrick.theory.structure import domain_text, is_smooth, sign_of
 from etatrick.theory.symbols import eta, w
 from etatrick.theory.trees import tree
 from etatrick.theory.verdict import Verdict
+from etatrick.theory.zeros import prove_zero
 
 if TYPE_CHECKING:
     from etatrick.theory.duality import Duality
@@ -211,7 +212,7 @@ def _limit_verdict(c: Curve, what: str, end: Any, wanted: Callable[[Any], bool |
     if answer is None:
         return _somewhere_false(c, what, near_end, end, wanted, name)
     detail = f"{name} = {sp.sqrt(limit) if c.squared(what) else limit}"
-    certificate = {"kind": "limit", "of": c.names[what], "end": "0" if end == 0 else "oo", "value": tree(limit)}
+    certificate = _limit_certificate(c, what, end, limit)
     if answer:
         return c.guarded(Verdict("proved", "limit", domain, detail=detail, certificate=certificate))
     near = sp.Rational(1, 10**6) if end == 0 else sp.Integer(10**6)
@@ -221,6 +222,10 @@ def _limit_verdict(c: Curve, what: str, end: Any, wanted: Callable[[Any], bool |
         return Verdict("unknown", "no value near that end could be enclosed", domain, detail=detail)
     witness = {str(c.variable if s == w else s): float(v) for s, v in point.items()} | {"value": float(value)}
     return c.guarded(Verdict("refuted", "limit", domain, witness, detail, certificate=certificate))
+
+
+def _limit_certificate(c: Curve, what: str, end: Any, limit: Any) -> dict[str, Any]:
+    return {"kind": "limit", "of": c.names[what], "end": "0" if end == 0 else "oo", "value": tree(limit)}
 
 
 def _is_positive(limit: Any) -> bool | None:
@@ -239,9 +244,9 @@ def _somewhere_false(
         if limit is None or wanted(limit) is not False:
             continue
         witness = {str(s): float(v) for s, v in simple.items()} | {"limit": float(limit)}
+        certificate = _limit_certificate(c, what, end, limit) | {"at": {str(s): tree(v) for s, v in simple.items()}}
         return Verdict("refuted", "limit at particular parameters", domain_text(expr), witness, f"{name} = {limit}",
-                       certificate={"kind": "limit", "of": c.names[what], "end": "0" if end == 0 else "oo",
-                                    "value": tree(limit), "at": {str(s): tree(v) for s, v in simple.items()}})  # fmt: skip
+                       certificate=certificate)  # fmt: skip
     return Verdict("unknown", f"the limit {name} was not found", domain_text(expr))
 
 

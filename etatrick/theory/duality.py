@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
     from etatrick.theory.curves import Parametric
+    from etatrick.theory.enclosures import Enclosure
 
 Form = Literal["penalty", "eta_hat", "dual", "alpha"]
 FORMS: Final[tuple[Form, ...]] = ("penalty", "eta_hat", "dual", "alpha")
@@ -176,6 +177,12 @@ class Duality:
         from etatrick.theory import numbers
 
         return numbers.alpha_at(self, x, lam)
+
+    def enclose(self, form: Form, x: float) -> "Enclosure":
+        """Return floats that rigorously enclose Ω(x), η̂(x) or f(x); see :func:`etatrick.theory.enclosures.enclose`."""
+        from etatrick.theory.enclosures import enclose
+
+        return enclose(self, form, x)
 
     def plot(self, *, reach: float = 4.0, lam: float = 1.0, step: float = 1.0) -> "Figure":
         """Draw Ω, Ω′, η̂, α, f and the proximal map; see :func:`etatrick.theory.display.plot`."""

@@ -11,11 +11,12 @@ from etatrick.theory.balls import UndecidedError, holds
 from etatrick.theory.budget import attempt
 from etatrick.theory.inverses import inverse
 from etatrick.theory.pieces import Piece, inside, pieces, placed
-from etatrick.theory.signs import points, prove_zero
+from etatrick.theory.signs import points
 from etatrick.theory.structure import denested, domain_text, is_smooth
 from etatrick.theory.symbols import eta, lam, w
 from etatrick.theory.trees import tree
 from etatrick.theory.verdict import Verdict
+from etatrick.theory.zeros import prove_zero
 
 if TYPE_CHECKING:
     from etatrick.theory.duality import Duality

@@ -163,7 +163,7 @@ class Projection:
         import numpy as np
 
         size = np.abs(np.asarray(x, dtype=np.float64))
-        start_value = 0.0 if math.isnan(self.held[0]) else self.schedule.penalty_at(0.0)  # a jump at 0, if any
+        start_value = 0.0 if math.isnan(self.held[0]) else float(self.schedule.lam) * float(self.schedule.duality.jump)
         total = start_value + np.zeros_like(size)
         for (start, end), rate in zip(pairwise([*self.edges, np.inf]), self.held, strict=True):
             top = np.clip(size, start, end)

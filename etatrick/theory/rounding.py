@@ -40,7 +40,7 @@ def accurate(
     """
     with np.errstate(all="ignore"):
         found, bound = _bounded(expr, variable, x)
-        spoilt = np.isfinite(values) & ~(bound <= ALLOWED * np.abs(found))
+        spoilt = ~(np.isfinite(bound) & (bound <= ALLOWED * np.abs(found)))
     if not spoilt.any():
         return values
     better = np.array(values)
@@ -103,7 +103,9 @@ def _in_pieces(expr: Any, variable: Any, x: "NDArray[np.float64]") -> "tuple[NDA
 
     for formula, condition in expr.args:
         chosen = open_ if condition == sp.true else open_ & sp.lambdify([variable], condition, [OWN, "numpy"])(x)
-        if chosen.any() and not formula.is_infinite:
+        if formula.is_infinite:
+            value[chosen] = float(formula)
+        elif chosen.any():
             value[chosen], bound[chosen] = _bounded(formula, variable, x[chosen])
         open_ = open_ & ~chosen
     return value, bound

@@ -1,4 +1,4 @@
-"""Proving that an expression vanishes or keeps its sign when all its symbols are positive."""
+"""Proving that an expression keeps its sign when all its symbols are positive."""
 
 import random
 from collections.abc import Callable, Iterator
@@ -28,79 +28,6 @@ def points(*exprs: Any, count: int = POINTS, seed: int = 20211) -> Iterator[dict
     symbols = sorted({s for expr in exprs for s in expr.free_symbols}, key=str)
     for _ in range(count):
         yield {s: sp.Rational(rng.randint(1, 99), 10 ** rng.randint(-1, 5)) * 10 for s in symbols}
-
-
-def prove_zero(expr: Any) -> Verdict:
-    """Prove that `expr` is identically zero for positive symbols.
-
-    Parameters
-    ----------
-    expr : sympy.Expr
-        Its free symbols must be positive.
-
-    Returns
-    -------
-    Verdict
-        *Proved* when rewriting reaches 0, *refuted* with a point where it is not 0, otherwise *checked* at
-        points whose number and tolerance are stated.
-
-    Examples
-    --------
-    >>> import sympy as sp
-    >>> x = sp.Symbol("x", positive=True)
-    >>> prove_zero(sp.log(x**2) - 2*sp.log(x)).status
-    'proved'
-    """
-    domain = domain_text(expr)
-    expr = expr.replace(lambda e: isinstance(e, sp.polylog) and e.args[0] == 1, lambda e: -sp.log(1 - e.args[1]))
-    tested, refutation = _search(expr, lambda point, value: value != 0, domain)
-    if refutation is not None:
-        return refutation
-    for name, rewrite in _REWRITES:
-        if rewrite(expr) == 0:
-            return Verdict("proved", name, domain, detail=f"also enclosed around 0 at {tested} points")
-    if tested == 0:
-        return Verdict("unknown", "no point could be evaluated", domain)
-    return Verdict("checked", f"enclosed within 2**-1000 of 0 at {tested} points", domain)
-
-
-_REWRITES = (
-    ("expands to 0", sp.expand),
-    ("opening roots and expanding gives 0", lambda e: sp.expand(sp.together(denested(e)))),
-    (
-        "opening roots and expanding logarithms gives 0",
-        lambda e: sp.expand(sp.expand_log(sp.expand(denested(e)))),
-    ),
-    ("simplifies to 0", lambda e: sp.simplify(denested(e))),
-    (
-        "simplifies to 0 after expanding logarithms",
-        lambda e: sp.simplify(sp.expand_log(denested(sp.factor(e)))),
-    ),
-    ("writing asinh as a logarithm gives 0", lambda e: _without_asinh(e) if e.has(sp.asinh) else e),
-    ("the squares of two positive terms agree", lambda e: _square_gap(e)),
-    ("simplifies to 0 after opening roots", lambda e: sp.simplify(denested(sp.simplify(e)))),
-)
-
-
-def _without_asinh(expr: Any) -> Any:
-    def opened(node: Any) -> Any:
-        (x,) = node.args
-        return sp.log(sp.factor(sp.together(denested(x + sp.sqrt(sp.factor(sp.together(x**2 + 1)))))))
-
-    written = expr.replace(lambda e: isinstance(e, sp.asinh), opened)
-    return sp.simplify(sp.expand_log(denested(written)))
-
-
-def _square_gap(expr: Any) -> Any:
-    """Return a² − b² for a − b with positive terms a and b, with rational denominators."""
-    terms = sorted(sp.Add.make_args(expr), key=_is_negative)
-    if [_is_negative(term) for term in terms] != [False, True] or any(_keeps_no_sign(term) for term in terms):
-        return expr
-    return sp.expand(sp.radsimp(sp.together(terms[0] ** 2 - terms[1] ** 2)))
-
-
-def _keeps_no_sign(expr: Any) -> bool:
-    return sign_of(expr) != 1 and sign_of(-expr) != 1 and not is_algebraic(expr)
 
 
 def prove_sign(expr: Any, relation: Relation = ">=", variable: Any | None = None, depth: int = DEPTH) -> Verdict:
@@ -138,7 +65,7 @@ def prove_sign(expr: Any, relation: Relation = ">=", variable: Any | None = None
     domain = domain_text(expr)
     if (proof := _by_terms(expr, relation)) is not None:
         return _proved(proof, domain)
-    tested, refutation = _search(
+    tested, refutation = search(
         expr, lambda point, v: v < 0 or (relation == ">" and is_exact_zero(expr, point, v)), domain
     )
     if refutation is not None:
@@ -213,7 +140,7 @@ def _by_factors(form: Any, relation: Relation, variable: Any | None, depth: int)
         power = sp.Integer(1)
         if found is None:
             base, power = factor.as_base_exp() if factor.is_Pow and factor.exp.is_Integer else (factor, sp.Integer(1))
-            if _is_negative(base):
+            if is_negative(base):
                 base, negative = -base, negative != bool(power.is_odd)
             factor, found = base, _by_scaled_growth(base, ">" if power < 0 else relation, variable, depth)
         if found is None:
@@ -225,7 +152,8 @@ def _by_factors(form: Any, relation: Relation, variable: Any | None, depth: int)
     return {"rule": "product", "factors": factors, "text": "; ".join(texts)}
 
 
-def _is_negative(expr: Any) -> bool:
+def is_negative(expr: Any) -> bool:
+    """Tell whether a formula is negative at the first seeded point where it has a value."""
     return next((v < 0 for p in points(expr, count=8) if (v := value_at(expr, p)) is not None), False)
 
 
@@ -284,7 +212,7 @@ def _by_exponentials(expr: Any, relation: Relation) -> Proof | None:
             "text": f"{form} with exp(u) = 1 + u + u²/2 + d, d > 0"}  # fmt: skip
 
 
-def _search(expr: Any, violated: Callable[[Any, Any], bool], domain: str) -> tuple[int, Verdict | None]:
+def search(expr: Any, violated: Callable[[Any, Any], bool], domain: str) -> tuple[int, Verdict | None]:
     """Evaluate at seeded points; return how many were tested and a refutation, if a (point, value) violates."""
     tested = 0
     for point in points(expr):

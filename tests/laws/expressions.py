@@ -73,7 +73,8 @@ INCREASING: dict[str, Map] = {
     "log(1 + {})": mp.log1p, "({})/(1 + {})": lambda v: v / (1 + v), "sqrt(1 + {})": lambda v: mp.sqrt(1 + v),
     "sqrt({})": mp.sqrt, "asinh({})": mp.asinh, "atan({})": mp.atan, "tanh({})": mp.tanh,
     "lambertw({})": lambda v: mp.re(mp.lambertw(v)), "erf({})": mp.erf, "1 - exp(-({}))": lambda v: -mp.expm1(-v),
-    "sigmoid({})": lambda v: 1 / (1 + mp.exp(-v)), "({})**2": lambda v: v * v, "sqrt(({})**2 + 1)": lambda v: mp.hypot(v, 1),
+    "sigmoid({})": lambda v: 1 / (1 + mp.exp(-v)), "({})**2": lambda v: v * v,
+    "sqrt(({})**2 + 1)": lambda v: mp.hypot(v, 1),
 }  # fmt: skip
 STEEP: dict[str, Map] = {
     "exp({})": mp.exp,
@@ -178,20 +179,23 @@ def integral(rule: Rule, low: Real, high: Real) -> Real:
 
 
 def least(rule: Rule, x: Real) -> Real:
-    """½ min over η of x²/η + f(η), by two grids of log η and golden sections."""
+    """½ min over η of x²/η + f(η): every local minimum of a grid of log η with the kinks of f, refined."""
 
     def charge(t: Real) -> Real:
         return x * x * mp.exp(-t) + rule.piece.at(mp.exp(t))
 
-    grid = [mp.mpf(k) / 4 for k in range(-160, 200)]
+    kinks = [mp.log(b) for b in rule.piece.breaks()]
+    sides = [t + side for t in kinks for side in (-(mp.mpf(10) ** -18), 0, mp.mpf(10) ** -18)]
+    grid = sorted([mp.mpf(k) / 5 for k in range(-200, 300)] + sides)
     values = [charge(t) for t in grid]
-    k = values.index(min(values))
-    a, b = grid[max(k - 1, 0)], grid[min(k + 1, len(grid) - 1)]
+    best = min(values)
     ratio = (math.sqrt(5) - 1) / 2
-    for _ in range(80):
-        c, d = b - ratio * (b - a), a + ratio * (b - a)
-        if charge(c) <= charge(d):
-            b = d
-        else:
-            a = c
-    return min(*values, charge((a + b) / 2)) / 2  # fmt: skip
+    for k in range(1, len(grid) - 1):
+        if values[k] > min(values[k - 1], values[k + 1]):
+            continue
+        a, b = grid[k - 1], grid[k + 1]
+        for _ in range(60):
+            c, d = b - ratio * (b - a), a + ratio * (b - a)
+            a, b = (a, d) if charge(c) <= charge(d) else (c, b)
+        best = min(best, charge((a + b) / 2))
+    return best / 2

@@ -200,8 +200,13 @@ def dawson(x: Real) -> Real:
 
 
 def variational_dropout() -> Truth:
-    return Truth(lambda v: 2 * rising(lambda x: 4 * x**3 * dawson(x), v * v, -60, 40) ** 2,
-                 lambda e: e * mp.hyp2f2(1, 1, 1.5, 2, -e / 2))  # fmt: skip
+    def dual(e: Real) -> Real:
+        if e < 120:
+            return e * mp.hyp2f2(1, 1, 1.5, 2, -e / 2)
+        tail = sum(mp.fac2(2 * k - 1) / (k * e**k) for k in range(1, 40))  # least term e^{−η/2}
+        return mp.log(2 * e) + mp.euler - tail
+
+    return Truth(lambda v: 2 * rising(lambda x: 4 * x**3 * dawson(x), v * v, -60, 40) ** 2, dual)
 
 
 def divergence(kappa: Real, prior: Real) -> Truth:

@@ -3,6 +3,7 @@
 import json
 import math
 
+import mpmath as mp
 import numpy as np
 import pytest
 import sympy as sp
@@ -154,3 +155,35 @@ def test_names_of_the_catalogue() -> None:
     assert entry_named("standout:a=1,b=-1").parameters == ()
     with pytest.raises(InputError, match="parameter=number"):
         entry_named("log_sum:epsilon")
+
+
+@pytest.mark.parametrize(
+    ("rule", "form", "x"),
+    [("sqrt(w)*(1+w)**(1/3)", "penalty", 2.0), ("sqrt(w)*(1+w)**(1/3)", "dual", 2.0), ("w*(1+w**2)", "dual", 2.0),
+     ("w*(1+w)", "penalty", 1e-12), ("exp(sqrt(w))*w", "penalty", 0.7)],
+)  # fmt: skip
+def test_enclosures_hold_the_value_and_are_narrow(rule: str, form: str, x: float) -> None:
+    d = derive(eta_hat=rule, time_limit=1.0)
+    found = d.enclose(form, x)  # type: ignore[arg-type]
+    with mp.workdps(40):
+        eta_hat = sp.lambdify(w, d.eta_hat, "mpmath")
+        place = mp.mpf(x) if form == "penalty" else mp.findroot(lambda t: eta_hat(t) - x, (0.01, 5), solver="anderson")
+        area = mp.quad(lambda t: t / eta_hat(t), [0, place / 1000, place / 10, place])
+        exact = area if form == "penalty" else 2 * area - place**2 / mp.mpf(x)
+        assert found.lower - 1e-18 <= exact <= found.upper + 1e-18
+    assert found.relative_width < 1e-13
+    assert getattr(d, f"{form}_at")(x) == pytest.approx(float(exact), rel=1e-12)
+
+
+def test_an_enclosure_of_a_dual_without_inverse() -> None:
+    found = strategies["variational_dropout"]().duality.enclose("penalty", 5.0)
+    assert found.lower <= 2.7226521850880765 <= found.upper
+    assert found.relative_width < 1e-14
+
+
+@pytest.mark.parametrize("x", [0.0, -1.0, math.inf, math.nan])
+def test_enclosures_need_a_positive_point(x: float) -> None:
+    with pytest.raises(InputError, match="finite x > 0"):
+        derive(eta_hat="w").enclose("penalty", x)
+    with pytest.raises(InputError, match="a value"):
+        derive(eta_hat="w*c", parameters=["c"]).enclose("penalty", 1.0)

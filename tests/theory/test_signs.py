@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 
 from etatrick.theory.balls import value_at
 from etatrick.theory.budget import OutOfTimeError, budget
-from etatrick.theory.signs import Relation, denested, domain_text, points, prove_sign, prove_zero
+from etatrick.theory.signs import Relation, denested, domain_text, points, prove_sign
 from etatrick.theory.verdict import Verdict
+from etatrick.theory.zeros import prove_zero
 
 x, y, a = sp.symbols("x y a", positive=True)
 R = sp.Rational

@@ -209,3 +209,40 @@ def test_json_reports_are_drawn_again(tmp_path: Path) -> None:
     result = run("figure", "nothing", "--from", str(tmp_path / "none.json"), "--out", str(tmp_path / "x.svg"))
     assert result.exit_code == 2
     assert "etatrick verify" in result.stderr
+
+
+def test_the_catalogue_is_listed() -> None:
+    text = run("catalogue").output
+    data = json.loads(run("catalogue", "--json").output)
+    assert "0 < p < 2" in text
+    assert len(data["penalties"]) >= 24
+    assert len(data["strategies"]) >= 20
+    assert data["penalties"]["lp"] == {"parameters": ["0 < p < 2"], "source": data["penalties"]["lp"]["source"]}
+
+
+def test_an_entry_is_derived_by_name_and_its_proofs_are_checked_again(tmp_path: Path) -> None:
+    file = tmp_path / "lp.json"
+    result = run("derive", "lp", "--certificates", str(file))
+    assert result.exit_code == 0
+    assert "w**(2 - p)" in result.output
+    again = run("recheck", str(file))
+    assert again.exit_code == 0, again.output
+    assert "every claim is confirmed" in again.output
+    file.write_text(file.read_text().replace('"refuted"', '"proved"', 1))
+    tampered = run("recheck", str(file), "--json")
+    assert tampered.exit_code == 1
+    assert json.loads(tampered.output)["ok"] is False
+
+
+def test_certificates_that_are_none_are_refused(tmp_path: Path) -> None:
+    for text in ("", "{}", '{"format": "other"}'):
+        (tmp_path / "x.json").write_text(text)
+        assert run("recheck", str(tmp_path / "x.json")).exit_code == 2
+    assert run("recheck", str(tmp_path / "missing.json")).exit_code == 2
+    assert run("derive", "hard_concrete").exit_code == 2
+
+
+def test_a_figure_of_the_gallery_needs_no_report(tmp_path: Path) -> None:
+    target = tmp_path / "gallery.svg"
+    assert run("figure", "flip-side-figure-1", "--out", str(target)).exit_code == 0
+    assert target.stat().st_size > 1000

@@ -10,10 +10,11 @@ import sympy as sp
 from etatrick.errors import InputError
 from etatrick.theory.continuity import is_continuous
 from etatrick.theory.numbers import compiled
-from etatrick.theory.signs import prove_sign, prove_zero
+from etatrick.theory.signs import prove_sign
 from etatrick.theory.vector.base import Floats
 from etatrick.theory.vector.base import numbers as as_floats
 from etatrick.theory.verdict import Verdict
+from etatrick.theory.zeros import prove_zero
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike

@@ -10,8 +10,8 @@ from etatrick.theory.conditions import MEANINGS
 from etatrick.theory.duality import FORMS, Duality
 from etatrick.theory.identities import STATEMENTS
 from etatrick.theory.numbers import compiled
-from etatrick.theory.signs import prove_zero
 from etatrick.theory.verdict import Verdict
+from etatrick.theory.zeros import prove_zero
 from etatrick.validation.claim import Results, Setting
 from etatrick.validation.evidence import Finding, Formula, Picture, Table
 
