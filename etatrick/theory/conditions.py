@@ -12,6 +12,7 @@ from etatrick.errors import InputError
 from etatrick.theory.balls import value_at
 from etatrick.theory.budget import attempt
 from etatrick.theory.curves import Curve, curve_of
+from etatrick.theory.forms import falls_or_jumps
 from etatrick.theory.growth import prove_growth
 from etatrick.theory.limits import limit_at
 from etatrick.theory.pieces import formula_near, pieces, witness_at
@@ -125,6 +126,13 @@ def _subquadratic(d: "Duality", c: Curve) -> Verdict:
 def _canonical(d: "Duality", c: Curve) -> Verdict:
     """Along η = η̂(w) the dual of formula (6) has η²f′(η) = w², so it is canonical wherever η̂ grows."""
     if d.given == "dual" and d.dual is not None:
+        parts = pieces(d.dual.subs(eta, w)) or ()
+        for left, right in pairwise(parts):
+            if falls_or_jumps(left, right):
+                place = witness_at(left.upper, {str(s): 1.0 for s in left.upper.free_symbols})
+                witness = {**place, "eta": place.pop("w")}
+                detail = "f jumps there, so f(1/ρ) is not convex"
+                return Verdict("refuted", "a jump of f", domain_text(d.dual), witness, detail)
         return prove_growth(Curve.along(d.dual).reach, of="reach_squared")
     growth = _monotone(d, c)
     if growth.status != "proved" or growth.certificate is None:

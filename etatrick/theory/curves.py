@@ -50,7 +50,8 @@ class Curve:
     def along(cls, dual: Any) -> "Curve":
         """Return the curve along η of a dual given in closed form.
 
-        Where f is constant at first, w is 0 there, and the slope is extended by its first value.
+        Where f is constant at first, w is 0 there: the slope is extended by its first value, (w + Ω′)² by a line of
+        slope 1.
         """
         f = dual.subs(eta, w)
         parts = pieces(f)
@@ -67,7 +68,8 @@ class Curve:
         if len(parts) == 2 and slope[0][0] == 0:  # nothing happens below the range of η̂
             start = sp.limit(slope[1][0], w, parts[1].lower, "+")
             slope[0] = (start, slope[0][1])
-            prox[0] = (start * (1 + w) ** 2, prox[0][1])
+            edge = parts[1].lower
+            prox[0] = (start * (1 + edge) ** 2 + w - edge, prox[0][1])  # grows, and meets the next piece
         return cls(eta, _joined(slope), _joined(prox), _joined(penalty), _joined(reach), _BY_ETA)
 
     def squared(self, what: str) -> bool:

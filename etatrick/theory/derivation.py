@@ -119,8 +119,13 @@ class _Derivation:
             self._obtain("penalty", lambda: forms.normalised(known["penalty"], jump), "shifted so that Ω(0+) = jump"
                          if jump != 0 else "shifted so that Ω(0) = 0")  # fmt: skip
             self._obtain("eta_hat", lambda: forms.eta_hat_from_penalty(known["penalty"]), "η̂ = w/Ω′(w)")
+            if known["eta_hat"] is None:  # out of time: the formula as it comes
+                self._obtain("eta_hat", lambda: forms.plain(known["penalty"], _over_slope), "η̂ = w/Ω′(w)", spare=1.0)
+            self._find_base()
         elif given == "alpha":
             self._obtain("eta_hat", lambda: forms.eta_hat_from_alpha(known["alpha"]), "η̂ = λα/(1−α)")
+            if known["eta_hat"] is None:
+                self._obtain("eta_hat", lambda: forms.plain(known["alpha"], _odds), "η̂ = λα/(1−α)", spare=1.0)
         elif given == "dual":
             self._obtain("eta_hat", lambda: forms.eta_hat_from_dual(known["dual"]), "w² = η²f′(η) solved for η")
             if known["eta_hat"] is not None:
@@ -129,9 +134,12 @@ class _Derivation:
             self._normalise(jump)
             if known["eta_hat"] is not None:
                 self._shorten(jump)
+            self._find_base()
         if known["eta_hat"] is not None:
             if known["penalty"] is None:
                 self._obtain("penalty", lambda: self._integrated(jump), "Ω(w) = ∫ t/η̂(t) dt")
+                if known["penalty"] is None:
+                    self.base = self._base_of_numbers()
             how = "α = η̂/(η̂+λ)"
             if given == "alpha":  # given at λ = 1: should time run out, no α for another λ may stay
                 known["alpha"] = known["eta_hat"] / (known["eta_hat"] + lam)
@@ -169,17 +177,10 @@ class _Derivation:
     def _obtain_dual(self) -> None:
         """Obtain f, unless η̂ decreases somewhere: then no dual reproduces Ω, and the step shows the place."""
         from etatrick.theory import forms
-        from etatrick.theory.growth import descent
-        from etatrick.theory.pieces import pieces
+        from etatrick.theory.growth import prove_growth
 
         eta_hat, penalty = self.known["eta_hat"], self.known["penalty"]
-
-        def falls() -> Verdict:
-            parts = pieces(eta_hat) or ()
-            found = descent(eta_hat, (p.upper for p in parts[:-1]), ">=", "eta_hat")
-            return found or Verdict("unknown", "no descent was found")
-
-        descends, _ = attempt(self.deadline - time.monotonic(), falls)
+        descends, _ = attempt((self.deadline - time.monotonic()) / 2, lambda: prove_growth(eta_hat))
         if descends is not None and descends.status == "refuted":
             self.steps.append(Step(LATEX["dual"], "η̂ decreases, so no dual f reproduces Ω", descends))
             return
@@ -205,11 +206,42 @@ class _Derivation:
         penalty, self.base = forms.penalty_from_eta_hat(self.known["eta_hat"])
         return None if penalty is None else forms.shifted(penalty, -jump)
 
-    def _obtain(self, form: Form, compute: Callable[[], Any], how: str) -> None:
-        """Compute one form within the time left and record the step, open or done."""
+    def _base_of_numbers(self) -> Any:
+        """Return the point from which Ω is integrated numerically: 0, or 1 where ∫ t/η̂ diverges at 0."""
         import sympy as sp
 
-        found, reason = attempt(self.deadline - time.monotonic(), compute)
+        from etatrick.theory.quadrature import diverges
+
+        found, _ = attempt(1.0, lambda: diverges(self.known["eta_hat"]))
+        return sp.Integer(1) if found else sp.Integer(0)
+
+    def _find_base(self) -> None:
+        """Where Ω(0+) = −∞, find the point at which Ω is 0."""
+        import sympy as sp
+
+        from etatrick.theory.limits import limit_at
+        from etatrick.theory.pieces import formula_near
+
+        penalty = self.known["penalty"]
+        if penalty is None or not penalty.has(sp.log) or self.jump != 0:
+            return
+
+        def zero() -> Any:
+            near = formula_near(penalty, 0)
+            if limit_at(near, w, 0) != -sp.oo:
+                return None
+            roots = [root for root in sp.solve(near, w) if root.is_positive]
+            return roots[0] if len(roots) == 1 else None
+
+        found, _ = attempt(min(1.0, self.deadline - time.monotonic()), zero)
+        if found is not None:
+            self.base = found.subs(self.closing)
+
+    def _obtain(self, form: Form, compute: Callable[[], Any], how: str, spare: float = 0.0) -> None:
+        """Compute one form within the time left (at least `spare`) and record the step, open or done."""
+        import sympy as sp
+
+        found, reason = attempt(max(self.deadline - time.monotonic(), spare), compute)
         if found is None or found.has(sp.zoo, sp.nan):
             verdict = Verdict("unknown", reason or "no closed form found", detail=how)
             self.steps.append(Step(LATEX[form], f"{how}: open ({verdict.method}); numbers stay available", verdict))
@@ -224,3 +256,17 @@ class _Derivation:
             closed = tidy(opened.subs(self.closing)) if self.closing.keys() & opened.free_symbols else opened
         self.known[form], self.closed[form] = opened, rebuilt(closed)
         self.steps.append(Step(f"{LATEX[form]} = {sp.latex(closed)}", how))
+
+
+def _over_slope(penalty: Any) -> Any:
+    import sympy as sp
+
+    slope = sp.diff(penalty, w)
+    return sp.oo if slope == 0 else w / slope
+
+
+def _odds(alpha: Any) -> Any:
+    import sympy as sp
+
+    gauge = lam if lam in alpha.free_symbols else sp.Integer(1)
+    return sp.oo if alpha == 1 else gauge * alpha / (1 - alpha)

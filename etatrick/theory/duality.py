@@ -152,7 +152,8 @@ class Duality:
         changed = {name: _substitute(getattr(self, name), table) for name in (*FORMS, "base", "jump")}
         left = tuple(p for p in self.parameters if p not in table)
         domains = tuple(p for p in self.domains if p.symbol not in table)
-        return replace(self, **changed, parameters=left, domains=domains)
+        found = replace(self, **changed, parameters=left, domains=domains)
+        return _derived_again(found) if any(_is_lost(changed[form]) for form in FORMS) else found
 
     def penalty_at(self, x: "ArrayLike") -> "NDArray[np.float64]":
         """Return Ω(|x|), elementwise: from the closed form, or by quadrature of w/η̂(w)."""
@@ -233,6 +234,20 @@ def _opened(duality: Duality) -> Duality:
     changed = {name: _tidied(getattr(duality, name), table) for name in (*FORMS, "base", "jump")}
     symbols = (*(s for s in duality.parameters if s not in table), *(p.opened[0] for p in duality.domains))
     return replace(duality, **changed, parameters=symbols, domains=())
+
+
+def _is_lost(expr: Any) -> bool:
+    import sympy as sp
+
+    return isinstance(expr, sp.Basic) and expr.has(sp.nan, sp.zoo)
+
+
+def _derived_again(duality: Duality) -> Duality:
+    """Derive afresh at the closed end of a domain, where the formulas of the interior divide by 0."""
+    from etatrick.theory.derivation import derive
+
+    form: dict[str, Any] = {duality.given: getattr(duality, duality.given)}
+    return derive(**form, jump=duality.jump, parameters=duality.domains)
 
 
 def _tidied(expr: Any, table: Mapping[Any, Any]) -> Any:

@@ -183,7 +183,7 @@ def _bracket(growing: Any, variable: Any, target: Any) -> Any:
 
 
 def _ends(ball: Any) -> tuple[Any, Any]:
-    return tuple(sp.Rational(*map(int, (end.fmpq().p, end.fmpq().q))) for end in (ball.lower(), ball.upper()))  # type: ignore[return-value]
+    return tuple(sp.Rational(*map(int, (end.fmpq().p, end.fmpq().q))) for end in (ball.lower(), ball.upper()))
 
 
 def _value_on(expr: Any, variable: Any, ball: Any) -> Any:

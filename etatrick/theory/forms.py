@@ -1,17 +1,28 @@
 """From one form of a duality to the others, in closed form, each result tested before it is believed."""
 
+from collections.abc import Callable
+from itertools import pairwise
 from typing import Any
 
 import sympy as sp
 
+from etatrick.theory.balls import value_at
 from etatrick.theory.growth import descent
 from etatrick.theory.integrals import agree, penalty_from_eta_hat
 from etatrick.theory.inverses import inverse
 from etatrick.theory.limits import limit_at
 from etatrick.theory.pieces import Piece, formula_near, pieces
+from etatrick.theory.signs import points
 from etatrick.theory.structure import denested, sign_of
 from etatrick.theory.symbols import eta, lam, w
 from etatrick.theory.tidying import tidy
+
+
+def plain(expr: Any, convert: Callable[[Any], Any]) -> Any:
+    """Convert one form to another piece by piece, without simplifying anything."""
+    if isinstance(expr, sp.Piecewise):
+        return sp.Piecewise(*((convert(formula), condition) for formula, condition in expr.args))
+    return convert(expr)
 
 
 def eta_hat_from_penalty(penalty: Any) -> Any:
@@ -42,9 +53,11 @@ def eta_hat_from_dual(dual: Any) -> Any | None:
         return None
     found: list[tuple[Any, Any]] = []
     reached: Any = sp.Integer(0)
+    if any(falls_or_jumps(left, right) for left, right in pairwise(parts)):
+        return None
     for part in parts:
         first, last, reach = _reach(part)
-        if last is None or first is None:
+        if last is None or first is None or not _not_below(first, reached):
             return None
         if first != reached:  # the reach jumps at the lower end: η̂ stays there
             found.append((part.lower, True if first == sp.oo else w <= first))
@@ -57,6 +70,23 @@ def eta_hat_from_dual(dual: Any) -> Any | None:
     if reached != sp.oo:
         found.append((sp.oo, True))
     return found[0][0] if found[0][1] is True else sp.Piecewise(*found)
+
+
+def falls_or_jumps(left: Piece, right: Piece) -> bool:
+    """Tell whether f changes abruptly from one piece to the next: then f(1/ρ) is not convex, and f not canonical."""
+    if right.formula.is_infinite:
+        return False
+    return not agree(left.formula.subs(w, left.upper), right.formula.subs(w, left.upper))
+
+
+def _not_below(high: Any, low: Any) -> bool:
+    """Tell whether high ≥ low at seeded parameters."""
+    if high == sp.oo or high == low:
+        return True
+    if low == sp.oo:
+        return False
+    gaps = [value_at(high - low, point) for point in points(high, low, count=12)]
+    return all(gap >= 0 for gap in gaps if gap is not None)
 
 
 def _reach(part: Piece) -> tuple[Any, Any, Any]:
@@ -195,5 +225,6 @@ __all__ = [
     "offset",
     "penalty_from_dual",
     "penalty_from_eta_hat",
+    "plain",
     "shifted",
 ]

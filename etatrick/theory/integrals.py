@@ -30,8 +30,7 @@ TABLE: Final[tuple[tuple[Any, Any], ...]] = (
     (w * sp.exp(-_A * w), (1 - (1 + _A * w) * sp.exp(-_A * w)) / _A**2),
     (w * sp.exp(-_A * w**2), (1 - sp.exp(-_A * w**2)) / (2 * _A)),
     (sp.tanh(_A * w), sp.log(sp.cosh(_A * w)) / _A),
-    (w / (sp.exp(_A * w) - 1),
-     (sp.pi**2 / 6 - sp.polylog(2, sp.exp(-_A * w))) / _A**2 + w * sp.log(1 - sp.exp(-_A * w)) / _A),
+    (w / (sp.exp(_A * w) - 1), sp.polylog(2, 1 - sp.exp(-_A * w)) / _A**2),
     (sp.sqrt(w**2 + _A) - w, (w * sp.sqrt(w**2 + _A) + _A * sp.asinh(w / sp.sqrt(_A)) - w**2) / 2),
 )  # fmt: skip
 

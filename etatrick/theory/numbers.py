@@ -2,16 +2,17 @@
 
 from collections.abc import Callable
 from functools import lru_cache
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import sympy as sp
 
 from etatrick.errors import InputError
+from etatrick.theory.budget import attempt
 from etatrick.theory.limits import limit_at
-from etatrick.theory.pieces import formula_near
-from etatrick.theory.quadrature import area as _area
-from etatrick.theory.quadrature import root
+from etatrick.theory.pieces import formula_near, pieces
+from etatrick.theory.quadrature import area, root
 from etatrick.theory.rounding import accurate
 from etatrick.theory.special import dawson_integral
 from etatrick.theory.symbols import eta, lam, w
@@ -125,25 +126,25 @@ def evaluate(expr: Any, variable: Any, x: "NDArray[np.float64]", at_zero: float)
 @lru_cache(maxsize=512)
 def limit_at_zero(expr: Any, variable: Any) -> float:
     """Return the limit from the right at 0 as a float (possibly infinite)."""
-    try:
-        found = limit_at(formula_near(expr.subs(variable, w), 0), w, 0)
-    except (ArithmeticError, NotImplementedError, TypeError, ValueError):
-        found = None
+    found, _ = attempt(2.0, lambda: limit_at(formula_near(expr.subs(variable, w), 0), w, 0))
     if found is not None:
         return float(found)
     with np.errstate(all="ignore"):  # the symbolic library knows no limit
-        return float(compiled(expr, variable)(np.array([1e-250]))[0])
+        near = np.broadcast_to(compiled(expr, variable)(np.array([1e-250])), (1,))[0]
+    return float(near) if abs(near) < 1e100 else float(np.copysign(np.inf, near))
 
 
 def penalty_at(d: "Duality", x: "ArrayLike") -> "NDArray[np.float64]":
     """Return Ω(|x|); without a closed form, ∫₀ˣ t/η̂(t) dt by adaptive quadrature, or the least ½[x²/η + f(η)]."""
     size = magnitudes(x)
     if d.penalty is not None:
-        start = 0.0 if d.jump != 0 else limit_at_zero(d.penalty, w)
+        integrated = d.given in ("eta_hat", "alpha") and d.base == 0  # from 0, so Ω(0) = 0
+        start = 0.0 if d.jump != 0 or integrated or (size > 0).all() else limit_at_zero(d.penalty, w)
         return evaluate(d.penalty, w, size, start)
     if d.eta_hat is not None:
-        slope = compiled(d.slope, w)
-        return np.where(size > 0, _mapped(lambda top: _area(slope, top), size) + float(d.jump), 0.0)
+        slope, base = compiled(d.slope, w), float(d.base)
+        found = _mapped(lambda top: area(slope, base, top), size) + float(d.jump)
+        return np.where(size > 0, found, 0.0 if base == 0 else -np.inf)
     reach = eta_hat_at(d, size)
     start = limit_at_zero(_lowest(d.dual), eta)
     shift = start - 2 * float(d.jump) if np.isfinite(start) else 0.0  # f(0+) = 2Ω(0+)
@@ -155,7 +156,7 @@ def eta_hat_at(d: "Duality", x: "ArrayLike") -> "NDArray[np.float64]":
     """Return η̂(|x|); without a closed form, the η with the least x²/η + f(η)."""
     size = magnitudes(x)
     if d.eta_hat is not None:
-        at_zero = 0.0 if d.jump != 0 else limit_at_zero(d.eta_hat, w)
+        at_zero = 0.0 if d.jump != 0 or (size > 0).all() else limit_at_zero(d.eta_hat, w)
         found = evaluate(d.eta_hat, w, size, at_zero)
         return np.where(found < -1e12, np.inf, found)  # rounding may step over a pole
     return least_eta(d.dual, size)
@@ -171,7 +172,7 @@ def dual_at(d: "Duality", e: "ArrayLike") -> "NDArray[np.float64]":
     """
     size = magnitudes(e)
     if d.dual is not None:
-        start = 0.0 if d.jump != 0 else limit_at_zero(_lowest(d.dual), eta)
+        start = 0.0 if d.jump != 0 or (size > 0).all() else limit_at_zero(_lowest(d.dual), eta)
         return evaluate(d.dual, eta, size, start)
     if d.conditions["monotone"].status == "refuted":
         raise InputError(str(d.eta_hat), "decreases, so no dual f reproduces Ω", "choose a nondecreasing rule")
@@ -206,11 +207,20 @@ def least_eta(dual: Any, size: "NDArray[np.float64]") -> "NDArray[np.float64]":
     with np.errstate(all="ignore"):
         rungs = np.broadcast_to(np.asarray(reach(ladder), dtype=np.float64), ladder.shape)
     rungs = rungs[np.isfinite(rungs)]
-    if (np.diff(rungs) >= -1e-9 * (1 + np.abs(rungs[1:]))).all():
+    f, edges = compiled(dual, eta), _edges(dual)
+    with np.errstate(all="ignore"):
+        jumps = [float(f(np.float64(e * (1 + 1e-9))) - f(np.float64(e))) > 1e-6 for e in edges]
+    ladder = np.sort(np.concatenate([ladder, edges]))
+    if not any(jumps) and (np.diff(rungs) >= -1e-9 * (1 + np.abs(rungs[1:]))).all():
         start = _range_start(dual)
         return _mapped(lambda x: start if x == 0 else root(reach, np.log(x)), size)
-    f = compiled(dual, eta)
     return _mapped(lambda x: _polished(f, reach, x, ladder), size)
+
+
+def _edges(dual: Any) -> "NDArray[np.float64]":
+    """Return the break points of f that are followed by a finite piece."""
+    parts = pieces(dual.subs(eta, w)) or ()
+    return np.array([float(left.upper) for left, right in pairwise(parts) if not right.formula.is_infinite])
 
 
 def _range_start(dual: Any) -> float:
@@ -238,12 +248,13 @@ def _polished(f: Callable[..., Any], reach: Callable[..., Any], x: float, ladder
         low, high = np.log(ladder[[max(k - 1, 0), min(k + 1, len(ladder) - 1)]])
 
         def gap(logarithm: float) -> float:
-            return float(reach(np.exp(logarithm))) - float(np.log(x))
+            return float(reach(np.exp(np.float64(logarithm)))) - float(np.log(x))
 
         best = float(ladder[k])
         if x > 0 and gap(low) < 0 < gap(high):
             best = float(np.exp(brentq(gap, low, high, xtol=1e-15, rtol=1e-15)))
-        return float("inf") if float(f(1e300)) <= x * x / best + float(f(best)) else best
+        least = x * x / best + float(f(np.float64(best)))
+        return float("inf") if float(f(np.float64(1e150))) <= least else best
 
 
 def _square_over(size: "NDArray[np.float64]", reach: "NDArray[np.float64]") -> "NDArray[np.float64]":

@@ -1,5 +1,6 @@
 """Reading what `derive` is given: strings or formulas, parameters with domains, and what no rule may be."""
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal, final
@@ -11,6 +12,7 @@ from etatrick.theory.balls import value_at
 from etatrick.theory.budget import attempt
 from etatrick.theory.duality import Form, Step
 from etatrick.theory.grammar import parse
+from etatrick.theory.growth import descent
 from etatrick.theory.parameters import Parameter
 from etatrick.theory.pieces import pieces
 from etatrick.theory.signs import is_exact_zero, points
@@ -89,6 +91,8 @@ def _through_the_noise(
 def _expression(name: str, source: Any, variable: Any, declared: list[Any]) -> Any:
     if isinstance(source, str):
         expr = parse(source, variable=variable, parameters=declared)
+    elif isinstance(source, float) and not math.isfinite(source):
+        raise InputError(f"{name} = {source}", "must be finite", "give a formula or a finite number")
     elif isinstance(source, sp.Expr | int | float) and not isinstance(source, bool):
         expr = source if isinstance(source, sp.Expr) else sp.Rational(repr(source))
     else:
@@ -143,6 +147,8 @@ def screen(form: Form, expr: Any, jump: Any, closing: Mapping[Any, Any]) -> None
         remedy = {"penalty": "Ω must grow", "dual": "f must grow", "alpha": "α must lie in (0, 1)"}
         raise InputError(f"{form} = {shortened(str(expr))}", remedy.get(form, "η̂ must be positive"),
                          "correct the expression")  # fmt: skip
+    if form in ("penalty", "dual"):
+        _refuse_descent(form, expr, rule, closing)
     strict = form in ("eta_hat", "alpha")
     for point in points(tested):
         value = value_at(tested, point)
@@ -152,6 +158,20 @@ def screen(form: Form, expr: Any, jump: Any, closing: Mapping[Any, Any]) -> None
             where = ", ".join(f"{s}={float(v):g}" for s, v in _in_words(point, closing))
             raise InputError(f"{form} = {shortened(str(expr))}", f"{rule}, yet at {where} it gives {float(value):.4g}",
                              "correct the expression")  # fmt: skip
+
+
+def _refuse_descent(form: Form, expr: Any, rule: str, closing: Mapping[Any, Any]) -> None:
+    """Reject a penalty or dual whose values fall from one point to a larger one, at a jump for instance."""
+    function = expr.subs(eta, w)
+    parts, _ = attempt(1.0, lambda: pieces(function))
+    edges = [part.upper for part in parts[:-1]] if parts else []
+    if any(part.formula.is_infinite for part in parts[:-1] or ()) if parts else False:
+        raise InputError(f"{form} = {shortened(str(expr))}", "must not fall from +∞", "correct the expression")
+    found = descent(function, edges, ">=", form)
+    if found is not None:
+        where = ", ".join(f"{name}={value:g}" for name, value in found.witness.items())
+        raise InputError(f"{form} = {shortened(str(expr))}", f"{rule}, yet it {found.detail} ({where})",
+                         "correct the expression")  # fmt: skip
 
 
 def _in_words(point: Mapping[Any, Any], closing: Mapping[Any, Any]) -> Iterable[tuple[Any, Any]]:

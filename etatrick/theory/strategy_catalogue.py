@@ -9,7 +9,7 @@ from etatrick.theory.parameters import Parameter
 
 LEJEUNE: Final = "LeJeune, Javadi, Baraniuk 2021"
 
-RETAIN: Final = Parameter("retain", 0, 1, "]", "retain probability")
+RETAIN: Final = Parameter("retain", 0, 1, meaning="retain probability")
 KAPPA: Final = Parameter("kappa", meaning="price of a retained weight")
 TAU: Final = Parameter("tau", meaning="magnitude at which half is retained, up to a constant")
 EXPONENT: Final = Parameter("q", 0, 2, "]", "degree of the noise variance")

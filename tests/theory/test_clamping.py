@@ -134,3 +134,21 @@ def test_a_decreasing_rule_is_refused() -> None:
     """Ω_cl is built for a rule that stays above η_m once it has reached it; 1/w does the opposite."""
     with pytest.raises(InputError):
         clamped(derive(eta_hat="1/w"), retain=0.5, strength=1.0)
+
+
+def test_both_ends_clamped_against_the_minimum_over_a_range_of_eta() -> None:
+    """Ω_cl is ½ min of w²/η + f(η) over η_m ≤ η ≤ η_M, up to the offset that makes it 0 at 0."""
+    free = derive(eta_hat="w*(w+1/2)")
+    d = clamped(free, retain=0.2, strength=1.0, at_most=0.75)
+    scales = np.exp(np.linspace(np.log(0.25), np.log(3.0), 400001))
+    start = float(free.dual_at(0.25)) / 2
+    for x in (0.1, 0.3, 0.7, 1.4, 1.6, 5.0):
+        least = float(np.min(x * x / scales + free.dual_at(scales))) / 2 - start
+        assert float(d.penalty_at(x)) == pytest.approx(least, rel=1e-9)
+        assert 0.2 - 1e-12 <= float(d.alpha_at(x, 1.0)) <= 0.75 + 1e-12
+        at_rule = (x * x / float(d.eta_hat_at(x)) + float(d.dual_at(d.eta_hat_at(x)))) / 2
+        assert at_rule == pytest.approx(least, rel=1e-9)
+    assert {d.identities[name].status for name in ("slope", "envelope", "gauge")} == {"proved"}
+    assert d.conditions["monotone"].status == "proved"
+    with pytest.raises(InputError, match="at_most"):
+        clamped(free, retain=0.2, strength=1.0, at_most=0.1)
