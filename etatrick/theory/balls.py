@@ -173,9 +173,9 @@ def _ball(expr: Any, point: Mapping[Any, Any]) -> Any:
         return _ball(expr.args[1], point).digamma()
     if isinstance(expr, sp.polylog) and expr.args[0].is_Integer:
         z = _ball(expr.args[1], point)
-        if not z <= 1:  # not real beyond 1
+        if z > 1:  # not real beyond 1
             raise UndecidedError
-        return flint.acb(z).polylog(int(expr.args[0])).real
+        return flint.acb(z.min(flint.arb(1))).polylog(int(expr.args[0])).real
     arguments = [_ball(argument, point) for argument in expr.args]
     if expr.is_Add:
         return sum(arguments[1:], start=arguments[0])

@@ -56,6 +56,8 @@ def _limit(expr: Any, variable: Any, end: Any) -> Any | None:
         expr = _expanded_dawson(expr, variable, end)
         if expr is None:
             return None
+    if expr.has(sp.polylog):
+        expr = expr.replace(lambda e: isinstance(e, sp.polylog), lambda e: _settled_polylog(e, variable, end))
     try:
         return sp.simplify(sp.limit(expr, variable, end, "+" if end == 0 else "-"))
     except (ArithmeticError, AttributeError, NotImplementedError, TypeError, ValueError):
@@ -73,6 +75,14 @@ def _by_substitution(expr: Any, variable: Any, end: Any) -> Any | None:
     ):
         return None
     return value
+
+
+def _settled_polylog(node: Any, variable: Any, end: Any) -> Any:
+    """Replace Liₛ(z), s ≥ 2, by its value where z tends to a number in [0, 1], on which it is continuous."""
+    order, z = node.args
+    value = sp.limit(z, variable, end, "+" if end == 0 else "-")
+    continuous = order.is_Integer and order >= 2 and value.is_number and 0 <= value <= 1
+    return sp.expand_func(sp.polylog(order, value)) if continuous else node
 
 
 def _expanded_dawson(expr: Any, variable: Any, end: Any) -> Any | None:

@@ -235,7 +235,11 @@ def _log_reach(dual: Any) -> Callable[..., Any]:
     """Compile log(η√f′(η))."""
     arms = dual.args if isinstance(dual, sp.Piecewise) else ((dual, sp.true),)
     slopes = [(sp.Integer(0) if f.is_infinite else unpacked(sp.diff(f, eta)), condition) for f, condition in arms]
-    return compiled(sp.log(eta) + sp.log(sp.Piecewise(*slopes)) / 2, eta)
+    logs = [
+        (-sp.oo if slope == 0 else sp.expand_log(sp.log(sp.factor(slope)), force=True), condition)
+        for slope, condition in slopes
+    ]
+    return compiled(sp.log(eta) + sp.Piecewise(*logs) / 2, eta)
 
 
 def _polished(f: Callable[..., Any], reach: Callable[..., Any], x: float, ladder: "NDArray[np.float64]") -> float:
@@ -252,7 +256,8 @@ def _polished(f: Callable[..., Any], reach: Callable[..., Any], x: float, ladder
 
         best = float(ladder[k])
         if x > 0 and gap(low) < 0 < gap(high):
-            best = float(np.exp(brentq(gap, low, high, xtol=1e-15, rtol=1e-15)))
+            at_root = float(np.exp(brentq(gap, low, high, xtol=1e-15, rtol=1e-15)))
+            best = min(best, at_root, key=lambda level: x * x / level + float(f(np.float64(level))))
         least = x * x / best + float(f(np.float64(best)))
         return float("inf") if float(f(np.float64(1e150))) <= least else best
 

@@ -2,10 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import combinations, pairwise
 from typing import Any, final
 
 import sympy as sp
 
+from etatrick.theory.budget import attempt
 from etatrick.theory.structure import is_smooth, sign_of
 from etatrick.theory.symbols import w
 from etatrick.theory.verdict import Verdict
@@ -31,6 +33,8 @@ def pieces(expr: Any) -> tuple[Piece, ...] | None:
     """
     if is_smooth(expr):
         return (Piece(expr, sp.Integer(0), sp.oo),)
+    if not _is_flat(expr) and expr.free_symbols <= {w}:
+        return _by_break_points(expr)
     folded = expr if _is_flat(expr) else sp.piecewise_fold(expr.rewrite(sp.Piecewise))
     if not isinstance(folded, sp.Piecewise):
         return (Piece(folded, sp.Integer(0), sp.oo),) if is_smooth(folded) else None
@@ -43,6 +47,53 @@ def pieces(expr: Any) -> tuple[Piece, ...] | None:
         found.append(Piece(formula, lower, upper))
         lower = upper
     return tuple(found) if lower == sp.oo else None
+
+
+def _by_break_points(expr: Any) -> tuple[Piece, ...] | None:
+    """Find the pieces of a formula without parameters: Min, Max, Abs and Piecewise break at roots of differences."""
+    gaps: set[Any] = set()
+    for node in expr.atoms(sp.Min, sp.Max):
+        gaps |= {a - b for a, b in combinations(node.args, 2)}
+    gaps |= {node.args[0] for node in expr.atoms(sp.Abs)}
+    for node in expr.atoms(sp.Piecewise):
+        gaps |= {c.lhs - c.rhs for _, condition in node.args for c in condition.atoms(sp.core.relational.Relational)}
+    breaks: set[Any] = set()
+    for gap in gaps:
+        if w in gap.free_symbols:
+            roots, _ = attempt(1.0, lambda gap=gap: sp.solveset(gap, w, sp.Interval.open(0, sp.oo)))  # type: ignore[misc]
+            if not isinstance(roots, sp.FiniteSet) and roots != sp.S.EmptySet:
+                return None
+            breaks |= set(roots)
+    ends = [sp.Integer(0), *sorted(breaks, key=float), sp.oo]
+    found: list[Piece] = []
+    for lower, upper in pairwise(ends):
+        middle = lower + 1 if upper == sp.oo else (sp.Rational(float(lower)) + sp.Rational(float(upper))) / 2
+        formula = _chosen(expr, middle)
+        if formula is None or not is_smooth(formula):
+            return None
+        if found and found[-1].formula == formula:
+            found[-1] = Piece(formula, found[-1].lower, upper)
+        else:
+            found.append(Piece(formula, lower, upper))
+    return tuple(found)
+
+
+def _chosen(expr: Any, at: Any) -> Any | None:
+    """Return the formula that holds near a point: every Min, Max, Abs and Piecewise replaced by its choice there."""
+    if not expr.args or is_smooth(expr):
+        return expr
+    if isinstance(expr, sp.Piecewise):
+        return next((_chosen(value, at) for value, condition in expr.args if condition.subs(w, at) == sp.true), None)
+    arguments: list[Any] = [_chosen(argument, at) for argument in expr.args]
+    if None in arguments:
+        return None
+    if isinstance(expr, sp.Min | sp.Max):
+        pick = min if isinstance(expr, sp.Min) else max
+        return pick(arguments, key=lambda e: sp.N(e.subs(w, at), 30))
+    if isinstance(expr, sp.Abs):
+        (inner,) = arguments
+        return inner * sp.sign(sp.N(inner.subs(w, at), 30))
+    return expr.func(*arguments)
 
 
 def formula_near(expr: Any, end: Any) -> Any:

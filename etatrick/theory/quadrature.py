@@ -77,7 +77,7 @@ def root(function: Callable[[float], float], target: float) -> float:
     else:  # upward in small steps, so that the first root is met
         high, step = low, 0.25
         while gap(high) < 0 and high < 690:
-            low, high, step = high, high + step, 1.5 * step
+            low, high, step = high, min(high + step, 700.0), 1.5 * step
     if not gap(high) >= 0:
         return float("inf")
     return float(np.exp(brentq(gap, low, high, xtol=1e-15, rtol=1e-15)))

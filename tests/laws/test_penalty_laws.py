@@ -64,7 +64,7 @@ def starts_at_zero(d: Duality) -> None:
         assert d.penalty_at(0.0) == 0.0
     else:
         assert d.penalty_at(0.0) == -np.inf
-        assert d.base == 0 or d.penalty_at(float(d.base)) == 0.0
+        assert d.base == 0 or abs(d.penalty_at(float(d.base))) < ROUNDING
 
 
 def grows(d: Duality) -> None:

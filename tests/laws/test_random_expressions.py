@@ -352,6 +352,7 @@ def watch(event, arguments):
         seen.append((event, str(arguments)[:80]))
 
 derive(eta_hat="w*(w + 2)").penalty
+import z3  # the solver's library is loaded with its first question
 sys.addaudithook(watch)
 go()
 print(seen)

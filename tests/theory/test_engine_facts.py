@@ -288,7 +288,7 @@ def test_a_dual_is_zero_below_and_infinite_above_the_range_of_the_rule(c: float)
 @pytest.mark.parametrize(("dual", "reference"), [
     ("min(eta, 1)", lambda x: min(x, 0.5)),
     ("Piecewise((eta/4, eta <= 2), (eta, True))", None),
-    ("Piecewise((eta, eta <= 1), (3*eta, eta <= 2), (5 + log(eta/2), True))", None),
+    ("Piecewise((eta, eta <= 1), (3*eta, eta <= 2), (6 + log(eta/2), True))", None),
 ])  # fmt: skip
 def test_a_dual_that_is_not_canonical_still_defines_its_penalty(
     dual: str, reference: Callable[[float], float] | None
