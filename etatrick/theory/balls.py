@@ -51,6 +51,16 @@ _CONSTANTS: Final[dict[Any, Callable[[], Any]]] = {
 }
 
 
+def _polylog(order: int, z: Any) -> Any:
+    """Return Liₛ(z) for z ≤ 1; for s ≥ 2 it grows up to ζ(s) at 1, which bounds it where the ball touches 1."""
+    if z < 1:
+        return flint.acb(z).polylog(order).real
+    if z > 1 or order < 2:  # not real, or infinite
+        raise UndecidedError
+    low = z.lower()
+    return (flint.acb(low).polylog(order).real if low < 1 else flint.arb(order).zeta()).union(flint.arb(order).zeta())
+
+
 def _dawson(x: Any) -> Any:
     return flint.arb.pi().sqrt() / 2 * (-x * x).exp() * x.erfi()
 
@@ -172,10 +182,7 @@ def _ball(expr: Any, point: Mapping[Any, Any]) -> Any:
     if isinstance(expr, sp.polygamma) and expr.args[0] == 0:
         return _ball(expr.args[1], point).digamma()
     if isinstance(expr, sp.polylog) and expr.args[0].is_Integer:
-        z = _ball(expr.args[1], point)
-        if z > 1:  # not real beyond 1
-            raise UndecidedError
-        return flint.acb(z.min(flint.arb(1))).polylog(int(expr.args[0])).real
+        return _polylog(int(expr.args[0]), _ball(expr.args[1], point))
     arguments = [_ball(argument, point) for argument in expr.args]
     if expr.is_Add:
         return sum(arguments[1:], start=arguments[0])

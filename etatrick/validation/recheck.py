@@ -86,7 +86,8 @@ def recheck(data: Mapping[str, Any]) -> Report:
             data = json.loads(text := json.dumps(data))
             _require(len(text) <= BYTES, "too large")
             _require((data["format"], data["version"]) == ("etatrick-certificates", 1), "no certificates of version 1")
-            subject = _Subject(data["subject"])
+            subject, known = _Subject(data["subject"]), {"slope", "envelope", "stationarity", "gauge"}
+            _require(data["verdicts"].keys() <= MEANING.keys() and data["identities"].keys() <= known, "unknown names")
             claims = [(subject.condition, *item) for item in data["verdicts"].items()]
             claims += [(subject.identity, *item) for item in data["identities"].items()]
             claims += [(subject.agree, "forms", {"status": "proved", "certificate": {}})]
@@ -363,7 +364,7 @@ class _Subject:  # the forms of one duality, against which all is checked, at a 
         )
         for b in map(_Point(self.seed).value, _breaks(penalty, "w")):
             sides = [_Point(self.seed).at("w", b * (1 + mp.mpf(d)), penalty) for d in ("-1e-45", "1e-45")]
-            _require(_near(*sides, 1), "the penalty jumps away from 0")
+            _require(_near(sides[0], sides[1], 1), "the penalty jumps away from 0")
         name, tree, start = ("w", penalty, 0) if penalty is not None else ("eta", ["*", ["/", 1, 2], f], self.start)
         if penalty is not None or f is not None:  # Ω(0+) is the jump, or minus infinity
             deep = self.jump == 0 and name == "w" and _Point(self.seed).at("w", mp.mpf("1e-60"), penalty) < -0.1
