@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, final
 import sympy as sp
 
 from etatrick.errors import InputError
-from etatrick.theory.branching import each
+from etatrick.theory.calculus.branching import each
 from etatrick.theory.derivation import derive
 from etatrick.theory.duality import Duality
 from etatrick.theory.parameters import Parameter

@@ -9,7 +9,7 @@ import sympy as sp
 
 from etatrick.errors import InputError
 from etatrick.theory.budget import attempt
-from etatrick.theory.constants import constant
+from etatrick.theory.calculus.constants import constant
 from etatrick.theory.derivation import derive
 from etatrick.theory.duality import Duality, Step
 from etatrick.theory.grammar import parse

@@ -14,7 +14,7 @@ from scipy.optimize import minimize_scalar
 from etatrick.errors import InputError
 from etatrick.theory import Duality, derive, eta, parameter, penalties, w
 from etatrick.theory.calculus import added, composed, least, scaled, stretched, with_ridge
-from etatrick.theory.lifting import V, additive_form, check_lifting, hadamard_form, lifted_minimum, u, v
+from etatrick.theory.calculus.lifting import V, additive_form, check_lifting, hadamard_form, lifted_minimum, u, v
 from tolerances import FLOAT64, close
 
 Scalar = Callable[[Any], Any]

@@ -11,10 +11,11 @@ import sympy as sp
 
 from etatrick.errors import InputError
 from etatrick.theory import eta
-from etatrick.theory.gate_concavity import _cover, certified_boxes
-from etatrick.theory.gate_enclosures import chord_below, hard_concrete
-from etatrick.theory.gate_envelope import Curve
-from etatrick.theory.gate_laws import (
+from etatrick.theory.gates.base import CountingLaw, GateLaw
+from etatrick.theory.gates.concavity import _cover, certified_boxes
+from etatrick.theory.gates.enclosures import chord_below, hard_concrete
+from etatrick.theory.gates.envelope import Curve
+from etatrick.theory.gates.laws import (
     BetaBernoulli,
     ConcreteDropout,
     HardConcrete,
@@ -22,8 +23,7 @@ from etatrick.theory.gate_laws import (
     MolchanovFit,
     VariationalBernoulli,
 )
-from etatrick.theory.gate_verdicts import jump, sandwich
-from etatrick.theory.gates import CountingLaw, GateLaw
+from etatrick.theory.gates.verdicts import jump, sandwich
 from tolerances import CERTIFICATE, FLOAT64, close
 
 LAWS: list[GateLaw] = [

@@ -58,7 +58,7 @@ def test_figure_1_has_the_reference_values(name: str, figure_1: dict[str, Any]) 
     data = figure_1
     if name not in data["spread"]:
         assert name in data["skipped"]
-        assert importlib.util.find_spec("etatrick.theory.gate_laws") is None
+        assert importlib.util.find_spec("etatrick.theory.gates.laws") is None
         pytest.skip(data["skipped"][name])
     for k, printed in zip(KS, REFERENCE[name], strict=True):
         # "0.5", "3.0" and "7.0" stand for exact values

@@ -158,7 +158,7 @@ TAMPERED: list[tuple[str, str, tuple[Any, ...], Callable[[Any], Any]]] = [
     ("welsch", "continuous_prox", (*PIECE, "proof", "factors", 2, "proof", "form"), more),
     ("welsch", "continuous_prox", (*PIECE, "proof", "factors", 2, "proof", "symbols", "d_0"), lambda x: ["*", 2, x]),
     ("welsch", "continuous_prox", (*PIECE, "proof", "factors", 2, "proof", "symbols", "d_0"), minus),
-    ("welsch", "continuous_prox", (*PIECE, "proof", "factors", 2, "proof", "rule"), one("terms")),
+    ("welsch", "continuous_prox", (*PIECE, "proof", "factors", 2, "proof", "symbols"), one({})),
     ("welsch", "continuous_prox", (C, "strict"), one(False)),
     ("variational_dropout", "exact_zeros", (C, "premises"), dropped(0)),
     ("variational_dropout", "exact_zeros", (C, "premises"), dropped(1)),
@@ -248,7 +248,7 @@ def test_a_sign_that_only_looks_visible_is_refused(form: Any) -> None:
 
 
 def test_a_flat_start_of_f_with_a_kink_proves_nothing_about_zeros() -> None:
-    """f = 0 up to η = 1 and η − 1 beyond: Ω = w²/2 near 0, although f′(1+) = 1."""
+    """F = 0 up to η = 1 and η − 1 beyond: Ω = w²/2 near 0, although f′(1+) = 1."""
     f = ["piecewise", [0, ["<=", "eta", 1]], [["+", "eta", -1], True]]
     flat = {"lower": 0, "upper": 1, "derivative": 0, "proof": None}
     proof = {"substitution": {"eta": ["+", 1, "t"]}, "rule": "terms", "form": ["+", 2, ["*", 2, "t"]]}

@@ -194,7 +194,7 @@ def _rules() -> tuple[dict[str, Callable[[Any], Any]], dict[str, str]]:
         "Standout": standout.penalty_at,
     }
     try:
-        from etatrick.theory.gate_laws import HardConcrete
+        from etatrick.theory.gates.laws import HardConcrete
     except ImportError as error:
         del rules["HardConcrete"]
         return rules, {"HardConcrete": f"left out ({type(error).__name__})"}

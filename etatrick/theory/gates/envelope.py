@@ -10,7 +10,7 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from etatrick.theory.gates import GateLaw
+    from etatrick.theory.gates.base import GateLaw
 
 Array = Any  # a numpy array of floats
 STEPS: Final = 90

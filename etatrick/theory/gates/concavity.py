@@ -5,7 +5,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from etatrick.theory.gate_hard_concrete import HardConcrete
+    from etatrick.theory.gates.hard_concrete import HardConcrete
 
 TOLERANCE: Final = 2.0**-24  # asked of an integral; its ball is rigorous whatever it reaches
 MOST: Final = 300  # boxes tried on each half before giving up
@@ -30,7 +30,7 @@ def certified_boxes(law: "HardConcrete") -> int | None:
 
     Examples
     --------
-    >>> from etatrick.theory.gate_laws import HardConcrete
+    >>> from etatrick.theory.gates.laws import HardConcrete
     >>> certified_boxes(HardConcrete()) is not None
     True
     """

@@ -8,10 +8,10 @@ from typing import Any, Final, NamedTuple, final
 import numpy as np
 
 from etatrick.errors import InputError
-from etatrick.theory.gate_enclosures import chord_below
-from etatrick.theory.gate_envelope import Curve
-from etatrick.theory.gate_verdicts import DOMAIN, FAR, kinked, smooth_at_zero, sublinear
-from etatrick.theory.gates import GateLaw
+from etatrick.theory.gates.base import GateLaw
+from etatrick.theory.gates.enclosures import chord_below
+from etatrick.theory.gates.envelope import Curve
+from etatrick.theory.gates.verdicts import DOMAIN, FAR, kinked, smooth_at_zero, sublinear
 from etatrick.theory.verdict import Verdict
 
 EULER: Final = float(np.euler_gamma)

@@ -8,12 +8,12 @@ from typing import Any, final
 import numpy as np
 
 from etatrick.errors import InputError
-from etatrick.theory.gate_envelope import Curve
-from etatrick.theory.gate_fits import KingmaCubic, MolchanovFit
-from etatrick.theory.gate_hard_concrete import HardConcrete
-from etatrick.theory.gate_kumaraswamy import BetaBernoulli
-from etatrick.theory.gate_verdicts import DOMAIN, smooth_at_zero
-from etatrick.theory.gates import GateLaw
+from etatrick.theory.gates.base import GateLaw
+from etatrick.theory.gates.envelope import Curve
+from etatrick.theory.gates.fits import KingmaCubic, MolchanovFit
+from etatrick.theory.gates.hard_concrete import HardConcrete
+from etatrick.theory.gates.kumaraswamy import BetaBernoulli
+from etatrick.theory.gates.verdicts import DOMAIN, smooth_at_zero
 from etatrick.theory.numbers import magnitudes
 from etatrick.theory.symbols import eta
 from etatrick.theory.verdict import Verdict

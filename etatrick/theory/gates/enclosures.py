@@ -7,7 +7,7 @@ import numpy as np
 from etatrick.theory.verdict import Verdict
 
 if TYPE_CHECKING:
-    from etatrick.theory.gate_hard_concrete import HardConcrete
+    from etatrick.theory.gates.hard_concrete import HardConcrete
 
 BITS: Final = 192
 BOXES: Final = 4000
@@ -30,7 +30,7 @@ def hard_concrete(law: "HardConcrete", t: float) -> tuple[Any, Any]:
 
     Examples
     --------
-    >>> from etatrick.theory.gate_laws import HardConcrete
+    >>> from etatrick.theory.gates.laws import HardConcrete
     >>> eta, u = hard_concrete(HardConcrete(), 0.0)
     >>> round(float(eta), 6), round(float(u), 6)
     (1.688985, 0.270059)

@@ -8,8 +8,8 @@ from etatrick.errors import InputError
 from etatrick.theory.verdict import Verdict
 
 if TYPE_CHECKING:
-    from etatrick.theory.gate_envelope import Jump
-    from etatrick.theory.gates import CountingLaw, GateLaw
+    from etatrick.theory.gates.base import CountingLaw, GateLaw
+    from etatrick.theory.gates.envelope import Jump
 
 DOMAIN: Final = "w > 0"
 FAR: Final = 1e100
@@ -31,7 +31,7 @@ def universal(law: "GateLaw") -> dict[str, Verdict]:
 
     Examples
     --------
-    >>> from etatrick.theory.gate_laws import HardConcrete
+    >>> from etatrick.theory.gates.laws import HardConcrete
     >>> print(universal(HardConcrete())["subquadratic"])
     proved: an infimum of affine functions; w > 0; Ω(√u) = ½ inf [u/η + f], so it is concave and does not decrease
     """
@@ -115,7 +115,7 @@ def jump(law: "GateLaw") -> "Jump":
 
     Examples
     --------
-    >>> from etatrick.theory.gate_laws import HardConcrete
+    >>> from etatrick.theory.gates.laws import HardConcrete
     >>> round(jump(HardConcrete()).w, 7)
     0.5349891
     """
@@ -154,7 +154,7 @@ def sandwich(law: "CountingLaw", kappa: float) -> Verdict:
 
     Examples
     --------
-    >>> from etatrick.theory.gate_laws import HardConcrete
+    >>> from etatrick.theory.gates.laws import HardConcrete
     >>> sandwich(HardConcrete(), 2.0).status
     'proved'
     """

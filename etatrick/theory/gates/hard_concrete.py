@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any, final
 import numpy as np
 
 from etatrick.errors import InputError
-from etatrick.theory.gate_concavity import certified_boxes
-from etatrick.theory.gate_enclosures import hard_concrete as enclosed
-from etatrick.theory.gate_envelope import Corner, Curve, stretched
-from etatrick.theory.gate_verdicts import DOMAIN, thresholding
-from etatrick.theory.gates import CountingLaw
+from etatrick.theory.gates.base import CountingLaw
+from etatrick.theory.gates.concavity import certified_boxes
+from etatrick.theory.gates.enclosures import hard_concrete as enclosed
+from etatrick.theory.gates.envelope import Corner, Curve, stretched
+from etatrick.theory.gates.verdicts import DOMAIN, thresholding
 from etatrick.theory.verdict import Verdict
 
 if TYPE_CHECKING:

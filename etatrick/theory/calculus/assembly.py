@@ -7,8 +7,8 @@ from typing import Any
 import sympy as sp
 
 from etatrick.errors import InputError, shortened
-from etatrick.theory.branching import SECONDS, each
 from etatrick.theory.budget import attempt
+from etatrick.theory.calculus.branching import SECONDS, each
 from etatrick.theory.duality import Duality, Form, Step
 from etatrick.theory.symbols import lam, w
 

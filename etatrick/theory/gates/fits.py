@@ -7,9 +7,9 @@ from typing import Any, Final, final
 
 import numpy as np
 
-from etatrick.theory.gate_envelope import Corner, Curve
-from etatrick.theory.gate_verdicts import DOMAIN, kinked, smooth_at_zero, sublinear
-from etatrick.theory.gates import GateLaw
+from etatrick.theory.gates.base import GateLaw
+from etatrick.theory.gates.envelope import Corner, Curve
+from etatrick.theory.gates.verdicts import DOMAIN, kinked, smooth_at_zero, sublinear
 from etatrick.theory.numbers import magnitudes
 from etatrick.theory.symbols import eta
 from etatrick.theory.verdict import Verdict

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from etatrick.errors import InputError
-from etatrick.theory.gate_envelope import Corner, Curve, Jump, envelope, monotone_root, stretched
-from etatrick.theory.gate_verdicts import universal
+from etatrick.theory.gates.envelope import Corner, Curve, Jump, envelope, monotone_root, stretched
+from etatrick.theory.gates.verdicts import universal
 from etatrick.theory.numbers import magnitudes
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ class GateLaw(ABC):
 
     Examples
     --------
-    >>> from etatrick.theory.gate_laws import HardConcrete
+    >>> from etatrick.theory.gates.laws import HardConcrete
     >>> HardConcrete().penalty_at([0.1, 0.5, 1.0]).round(6)
     array([0.138371, 0.48903 , 0.5     ])
     """

@@ -8,8 +8,8 @@ from typing import Any
 import sympy as sp
 
 from etatrick.errors import InputError
-from etatrick.theory.assembly import end_of, grounded, made, merged, need, short, zeroed
-from etatrick.theory.branching import (
+from etatrick.theory.calculus.assembly import end_of, grounded, made, merged, need, short, zeroed
+from etatrick.theory.calculus.branching import (
     SECONDS,
     chosen,
     each,
@@ -20,10 +20,10 @@ from etatrick.theory.branching import (
     through,
     winners,
 )
-from etatrick.theory.constants import constant
+from etatrick.theory.calculus.constants import constant
+from etatrick.theory.calculus.lifting import additive_form, check_lifting, hadamard_form
 from etatrick.theory.derivation import derive
 from etatrick.theory.duality import Duality
-from etatrick.theory.lifting import additive_form, check_lifting, hadamard_form
 from etatrick.theory.parameters import Parameter
 from etatrick.theory.symbols import eta, w
 
