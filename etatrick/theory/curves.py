@@ -59,7 +59,7 @@ class Curve:
             raise ValueError("the break points of f are not explicit")
         slope, reach, prox, penalty = [], [], [], []
         for part in parts:
-            slant = sp.Integer(0) if part.formula.is_infinite else unpacked(sp.diff(part.formula, w))
+            slant = sp.oo if part.formula.is_infinite else unpacked(sp.diff(part.formula, w))
             condition = sp.true if part.upper == sp.oo else w <= part.upper
             slope.append((slant, condition))
             reach.append((w**2 * slant, condition))
@@ -67,6 +67,8 @@ class Curve:
             penalty.append(((w * slant + part.formula) / 2, condition))
         if len(parts) == 2 and slope[0][0] == 0:  # nothing happens below the range of η̂
             start = sp.limit(slope[1][0], w, parts[1].lower, "+")
+            if start != 0:
+                raise ValueError("f starts with a kink: η̂ is flat at first, which this curve does not show")
             slope[0] = (start, slope[0][1])
             edge = parts[1].lower
             prox[0] = (start * (1 + edge) ** 2 + w - edge, prox[0][1])  # grows, and meets the next piece

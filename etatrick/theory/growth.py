@@ -132,7 +132,7 @@ def _jump(left: Piece, right: Piece) -> Verdict:
     """Prove that the function does not fall where two pieces meet."""
     size = _jump_size(left, right)
     if size == -sp.oo:
-        return Verdict("refuted", "a jump down from +∞", "", witness_at(left.upper, {}))
+        return Verdict("refuted", "a jump down from +∞ or to −∞", "", witness_at(left.upper, {}))
     if size.is_infinite:
         return Verdict("proved", "a jump to +∞")
     verdict = prove_sign(size)
@@ -144,7 +144,7 @@ def _jump(left: Piece, right: Piece) -> Verdict:
 def _jump_size(left: Piece, right: Piece) -> Any:
     edge = left.upper
     if right.formula.is_infinite or left.formula.is_infinite:
-        return sp.oo if right.formula.is_infinite else -sp.oo
+        return sp.oo if right.formula == sp.oo and left.formula != sp.oo else -sp.oo
     before, after = (sp.simplify(p.formula.subs(w, edge)) for p in (left, right))
     return sp.Integer(0) if before == after else sp.simplify(after - before)
 

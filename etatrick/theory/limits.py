@@ -43,6 +43,8 @@ def limit_at(expr: Any, variable: Any, end: Any) -> Any | None:
         found = _limit(form, variable, end)
         if found is None or found.has(sp.AccumBounds, sp.nan, sp.zoo, variable, sp.Limit):
             continue
+        if any(p.base.is_zero for p in found.atoms(sp.Pow)):  # 0 to a power whose sign depends on parameters
+            continue
         if _approached(expr, variable, end, found):
             return found
     return None

@@ -142,8 +142,8 @@ def penalty_at(d: "Duality", x: "ArrayLike") -> "NDArray[np.float64]":
         start = 0.0 if d.jump != 0 or integrated or (size > 0).all() else limit_at_zero(d.penalty, w)
         return evaluate(d.penalty, w, size, start)
     if d.eta_hat is not None:
-        slope, base = compiled(d.slope, w), float(d.base)
-        found = _mapped(lambda top: area(slope, base, top), size) + float(d.jump)
+        rule, base = compiled(d.eta_hat, w), float(d.base)
+        found = _mapped(lambda top: area(lambda t: t / float(rule(t)), base, top), size) + float(d.jump)
         return np.where(size > 0, found, 0.0 if base == 0 else -np.inf)
     reach = eta_hat_at(d, size)
     start = limit_at_zero(_lowest(d.dual), eta)

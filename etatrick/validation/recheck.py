@@ -2,7 +2,6 @@
 
 import json
 import operator
-import random
 from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
@@ -14,6 +13,7 @@ from typing import Any, Final, Literal, final
 from mpmath import mp
 
 from etatrick.errors import InputError
+from etatrick.validation.recheck_trees import HEADS, ODD, FailedError, Point, breaks, inside, near, require, same
 
 DIGITS, BYTES = 90, 2_000_000
 MEANING: Final = {  # condition: the facts that prove it, and those that refute it; "&" binds closer than "|"
@@ -24,23 +24,9 @@ MEANING: Final = {  # condition: the facts that prove it, and those that refute 
     "convex": ("slope grows & no jump", "slope falls | jump"), "concave": ("-slope grows", "-slope falls"),
     "continuous_prox": ("w+slope rises & no jump", "w+slope does not rise | jump"),
     "integrable": ("penalty at 0 finite | slope at 0 finite", "penalty at 0 infinite"),  # Ω = ∫Ω′
-    "bounded": ("penalty at oo finite", "penalty at oo infinite"), "unbiased": ("slope at oo zero", "slope at oo positive"),
+    "unbiased": ("slope at oo zero", "slope at oo positive"),
+    "bounded": ("penalty at oo finite", "penalty at oo infinite"),
     "exact_zeros": ("slope at 0 positive | jump", "slope at 0 zero & no jump")}  # fmt: skip
-STEEP: Final = ("^", "exp", "sinh", "cosh", "tanh", "erf", "erfc", "erfi", "sin", "cos")  # hopeless for huge arguments
-PLAIN: Final = ("log", "polylog", "asin", "acos", "atan", "asinh", "acosh", "atanh", "lambertw")
-ODD: Final = ("sinh", "tanh", "asinh", "atan", "erf", "erfi", "lambertw", "dawson", "dawson_integral")
-COMPARE: Final = {"<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge, "==": operator.eq}
-HEADS: Final[dict[str, Any]] = COMPARE | {head: getattr(mp, head) for head in (*STEEP[1:], *PLAIN)} | {
-    "+": lambda *xs: sum(xs), "*": lambda *xs: reduce(operator.mul, xs), "/": operator.truediv, "not": operator.not_,
-    "^": lambda x, y: x ** int(y) if mp.isint(y) else mp.power(x, y), "and": lambda *xs: all(xs), "max": max,
-    "or": lambda *xs: any(xs), "dawson": lambda x: mp.sqrt(mp.pi) / 2 * mp.exp(-x * x) * mp.erfi(x), "min": min,
-    "dawson_integral": lambda x: (x * x / 2 * mp.hyp2f2(1, 1, 1.5, 2, -x * x) if x < 20 else  # the asymptotic series
-        mp.log(2 * x) / 2 + mp.euler / 4 - sum(mp.rf(0.5, k) / (4 * k * x ** (2 * k)) for k in range(1, 150)))}  # fmt: skip
-CONSTANTS: Final = {"pi": mp.pi, "E": mp.e, "EulerGamma": mp.euler, "oo": mp.inf, "-oo": mp.ninf}
-
-
-class FailedError(ArithmeticError):
-    """A certificate does not show what it claims; the message says why."""
 
 
 @final
@@ -84,10 +70,11 @@ def recheck(data: Mapping[str, Any]) -> Report:
     try:
         with mp.workdps(DIGITS):
             data = json.loads(text := json.dumps(data))
-            _require(len(text) <= BYTES, "too large")
-            _require((data["format"], data["version"]) == ("etatrick-certificates", 1), "no certificates of version 1")
-            subject, known = _Subject(data["subject"]), {"slope", "envelope", "stationarity", "gauge"}
-            _require(data["verdicts"].keys() <= MEANING.keys() and data["identities"].keys() <= known, "unknown names")
+            require(len(text) <= BYTES, "too large")
+            require((data["format"], data["version"]) == ("etatrick-certificates", 1), "no certificates of version 1")
+            subject = _Subject(data["subject"])
+            known = data["verdicts"].keys() <= MEANING.keys() and data["identities"].keys() <= subject.identities.keys()
+            require(known, "a verdict of an unknown name")
             claims = [(subject.condition, *item) for item in data["verdicts"].items()]
             claims += [(subject.identity, *item) for item in data["identities"].items()]
             claims += [(subject.agree, "forms", {"status": "proved", "certificate": {}})]
@@ -96,80 +83,17 @@ def recheck(data: Mapping[str, Any]) -> Report:
         raise InputError("the data", f"is malformed: {error!r}", "see the page on certificates") from None
 
 
-def _require(holds: Any, message: str) -> None:
-    if not holds:
-        raise FailedError(message)
-
-
-def _near(a: Any, b: Any, scale: Any = 0) -> bool:  # to 20 digits, or, for what is 0, 40 below the scale
-    return bool(a == b or abs(a - b) <= mp.mpf("1e-20") * abs(b) + mp.mpf("1e-40") * scale)
-
-
-def _inside(low: Any = 0, high: Any = mp.inf) -> list[Any]:  # sorted points of an interval, log-spaced to both ends
-    ts = [mp.mpf(10) ** mp.mpf(k + random.Random(k).random()) for k in range(-6, 6)]
-    return [low + (low or 1) * t if high == mp.inf else low + (high - low) * t / (1 + t) for t in ts]
-
-
-def _breaks(tree: Any, name: str) -> list[Any]:  # the formulas that a symbol is compared with
-    if isinstance(tree, list) and tree[0] in [*COMPARE] and name in tree[1:]:
-        return [item for item in tree[1:] if item != name]
-    return [b for item in tree for b in _breaks(item, name)] if isinstance(tree, list) else []
-
-
-class _Point(dict[str, Any]):  # values of symbols, drawn from 1/10 to 10 when needed
-    def __init__(self, seed: int, **given: Any) -> None:
-        super().__init__(given)
-        self.seed, self.signs = seed, dict[int, Any]()
-
-    def __missing__(self, name: str) -> Any:
-        _require(name.isidentifier(), "no symbol")
-        self[name] = mp.mpf(10 ** random.Random(f"{self.seed} {name}").uniform(-1, 1))
-        return self[name]
-
-    def at(self, name: str, x: Any, tree: Any) -> Any:  # the value of a formula where one symbol is another number
-        here, self[name] = self[name], x
-        found, self[name] = self.value(tree), here
-        return found
-
-    def value(self, tree: Any) -> Any:  # real, perhaps infinite; one point must not be moved across a pole or break
-        _require(tree is not None, "a form is missing")
-        if isinstance(tree, int | str):
-            return mp.mpf(tree) if isinstance(tree, int) else +CONSTANTS[tree] if tree in CONSTANTS else self[tree]
-        head, *rest = tree
-        if head == "piecewise":
-            return self.value(next((v for v, test in rest if self.value(test)), ["+", "oo", "-oo"]))  # or no number
-        if head == "at":  # a formula where a symbol is another formula
-            return self.at(rest[1], self.value(rest[2]), rest[0])
-        if head == "D":  # a derivative by central differences, with a step of a third of the digits
-            h = self[rest[1]] * mp.mpf(10) ** (-mp.dps // 3)
-            above, below = (self.at(rest[1], self[rest[1]] + step, rest[0]) for step in (h, -h))
-            return (above - below) / (2 * h)
-        xs = [self.value(item) for item in rest]
-        _require(head not in STEEP or mp.isinf(xs[-1]) or mp.mag(xs[-1]) < 3000, f"too large an argument of {head}")
-        found = HEADS[head](*xs)
-        real = mp.isinf(found) or abs(mp.im(found)) <= mp.mpf(10) ** (10 - mp.dps) * abs(mp.re(found))
-        broken = head == "^" and not (mp.isint(xs[1]) and xs[1] >= 0)
-        sign = found if head in COMPARE else mp.sign(xs[0]) if broken else 0
-        _require(real and self.signs.setdefault(id(tree), sign) == sign, f"{head}: not real, a pole or a break")
-        return mp.re(found)
-
-
-def _same(left: Any, right: Any) -> None:  # two formulas, at 30 random points
-    for a, b in ((_Point(seed).value(left), _Point(seed).value(right)) for seed in range(30)):
-        _require(_near(a, b), f"{mp.nstr(a, 12)} should be {mp.nstr(b, 12)}")
-
-
 def _tends(tree: Any, name: str, end: str, limit: Any, start: Any = 0, seed: int = 0, **given: Any) -> None:
     errors: list[Any] = []  # must shrink by a quarter each time the exponent doubles; towards infinity, of 1/f
     for k in (16, 32, 64):
         with mp.workdps(DIGITS + 4 * k):
-            low, goal = _Point(seed, **given).value(start), _Point(seed, **given).value(limit)
+            low, goal = Point(seed, **given).value(start), Point(seed, **given).value(limit)
             x = mp.mpf(10) ** k if end == "oo" else low + (low or 1) / mp.mpf(10) ** k
-            found = _Point(seed, **given).at(name, x, tree)
+            found = Point(seed, **given).at(name, x, tree)
             error = abs(found - goal) if mp.isfinite(goal) else 1 / (found * mp.sign(goal))
             errors.append(0 if 0 <= error <= mp.mpf(10) ** (-k - 60) else error)
     shrinks = mp.isfinite(errors[0]) and all(0 <= b <= 0.75 * a for a, b in pairwise(errors))
-    _require(shrinks, f"no convergence to {mp.nstr(goal, 12)} for {name} towards {end}")
+    require(shrinks, f"no convergence to {mp.nstr(goal, 12)} for {name} towards {end}")
 
 
 def _positive(tree: Any, strict: bool = True) -> bool:  # of what is not algebraic, the solver only knows the sign
@@ -191,7 +115,7 @@ def _positive(tree: Any, strict: bool = True) -> bool:  # of what is not algebra
         elif (found := known.get(key := json.dumps(tree))) is None:
             inner = ["+", rest[0], -1] if head == "log" else rest[0] if head in ("^", *ODD) else 1
             plain = head in ("^", "log", "exp", "cosh", "erfc", *ODD) or (not rest and "oo" not in tree)
-            _require(plain and _positive(inner, head == "^"), f"{head} has no visible sign")
+            require(plain and _positive(inner, head == "^"), f"{head} has no visible sign")
             known[key] = found = smt.Real(f"_{len(known)}")
             solver.add(found > 0 if _positive(inner) else found >= 0)
             if power and max(power.denominator, abs(power.numerator)) < 60:
@@ -209,59 +133,64 @@ def _positive(tree: Any, strict: bool = True) -> bool:  # of what is not algebra
 def _prove(tree: Any, proof: Any, strict: bool) -> None:  # tree ≥ 0 (> 0 where strict) for all positive symbols
     rule, unknowns = proof["rule"], proof.get("symbols", {})
     if rule == "product":
-        _same(["*", *(["^", part["expression"], part["power"]] for part in proof["factors"])], tree)
+        same(["*", *(["^", part["expression"], part["power"]] for part in proof["factors"])], tree)
         for part in proof["factors"]:
             _prove(part["expression"], part["proof"], strict or part["power"] < 0)
     elif rule == "increasing":
-        name, start, point, above = proof["in"], proof["start"], _Point(0), _positive(proof["start"])
-        _same(proof["derivative"], ["D", tree, name])
+        name, start, point, above = proof["in"], proof["start"], Point(0), _positive(proof["start"])
+        same(proof["derivative"], ["D", tree, name])
         _tends(tree, name, "0", start)
-        _require(all(point.at(name, x, tree) > -1e-40 for x in _inside()), f"negative at some {name}")
-        _require(json.dumps(name) not in json.dumps(start) and (above or _positive(start, False)), "no start ≥ 0")
+        require(all(point.at(name, x, tree) > -1e-40 for x in inside()), f"negative at some {name}")
+        require(json.dumps(name) not in json.dumps(start) and (above or _positive(start, False)), "no start ≥ 0")
         _prove(proof["derivative"], proof["proof"], strict and not above)
     else:  # "terms", "smt", or "exponential", where unknowns stand for exp(u) − 1 − u − u²/2 > 0 with u > 0
-        (used := _Point(0)).value(tree)
-        _require(all(map(_positive, unknowns.values())) and not unknowns.keys() & used.keys(), "no such unknowns")
+        (used := Point(0)).value(tree)
+        require(all(map(_positive, unknowns.values())) and not unknowns.keys() & used.keys(), "no such unknowns")
         form = proof["form"]
         for d, u in unknowns.items():
             form = ["at", form, d, ["+", ["exp", u], -1, ["*", -1, u], ["*", ["/", -1, 2], u, u]]]
-        _same(form, tree)
-        _require(_positive(proof["form"], strict), f"not seen to be {'>' if strict else '>='} 0: {proof['form']}")
+        same(form, tree)
+        require(_positive(proof["form"], strict), f"not seen to be {'>' if strict else '>='} 0: {proof['form']}")
 
 
 class _Subject:  # the forms of one duality, against which all is checked, at a few values of its parameters
     def __init__(self, data: Any) -> None:
         self.given, self.jump, self.names = data["given"], data["jump"], {p["name"] for p in data["parameters"]}
-        positive = all((p["lower"], p["upper"]) == (0, "oo") for p in data["parameters"])
-        _require(positive and data[self.given] is not None, "a parameter is not positive, or the given form is missing")
+        self.seed, self.start, self.known = 0, 0, dict[str, set[str]]()
         self.forms: dict[str, Any] = {name: data.get(name) for name in ("penalty", "eta_hat", "dual", "alpha")}
+        require(all((p["lower"], p["upper"]) == (0, "oo") for p in data["parameters"]), "parameters must be positive")
+        require(self.forms[self.given] is not None, "the given form is missing")
         penalty, hat, f, alpha = self.forms.values()
-        slope, steep, self.start = ["*", "w", ["^", hat, -1]], ["D", f, "eta"], 0
-        above = steep
-        for low in _breaks(f, "eta")[:1]:  # up to its first break f may be constant: then η̂ starts there
-            if _Point(0).at("eta", _Point(0).value(low) / 2, steep) == 0:
+        slope, steep = ["*", "w", ["^", hat, -1]], ["D", f, "eta"]
+        prox = ["*", ["^", ["+", 1, "eta"], 2], steep]
+        above, reach, omega = steep, ["*", "eta", "eta", steep], ["*", ["/", 1, 2], ["+", f, ["*", "eta", steep]]]
+        for low in breaks(f, "eta")[:1]:  # up to its first break f may be constant: then η̂ starts there
+            if Point(0).at("eta", Point(0).value(low) / 2, steep) == 0:
                 self.start, first = low, ["at", steep, "eta", ["*", low, ["+", 1, ["/", 1, 10**25]]]]
                 above = ["piecewise", [steep, [">", "eta", low]], [first, 1]]
-        reach, omega = ["*", "eta", "eta", steep], ["*", ["/", 1, 2], ["+", f, ["*", "eta", steep]]]
-        self.curves: dict[str, tuple[str, Any]] = {  # what may grow or have a limit, of w or of η
-            "penalty": ("w", penalty), "eta_hat": ("w", hat), "slope": ("w", slope), "-slope": ("w", ["*", -1, slope]),
-            "w+slope": ("w", ["+", "w", slope]), "reach_squared": ("eta", reach), "dual_slope": ("eta", above),
-            "-dual_slope": ("eta", ["*", -1, above]), "dual_penalty": ("eta", omega),
-            "dual_prox": ("eta", ["*", ["^", ["+", 1, "eta"], 2], above])}  # fmt: skip
+                line = [
+                    "+",
+                    ["*", ["^", ["+", 1, low], 2], first],
+                    "eta",
+                    ["*", -1, low],
+                ]  # w = 0 there: any that rises
+                prox = ["piecewise", [prox, [">", "eta", low]], [line, 1]]
+        self.curves: dict[str, Any] = {  # what may grow or have a limit: functions of w, and where named so, of η
+            "penalty": penalty, "eta_hat": hat, "slope": slope, "-slope": ["*", -1, slope],
+            "w+slope": ["+", "w", slope], "reach_squared": reach, "dual_slope": above, "-dual_slope": ["*", -1, above],
+            "dual_penalty": omega, "dual_prox": prox}  # fmt: skip
         curve = ["+", ["*", 2, penalty], ["*", -1, "w", slope]]  # f along η = η̂(w)
-        self.identities: dict[str, tuple[Any, Any, str]] = {  # two sides, and the forms they are about
-            "slope": (["D", penalty, "w"], slope, "penalty eta_hat"), "gauge": (
-                alpha, ["^", ["+", 1, ["*", "lambda", ["^", hat, -1]]], -1], "alpha eta_hat"),
-            "envelope": (["at", f, "eta", ["min", hat, 10**60]], curve, "penalty eta_hat dual"),
-            "stationarity": (["D", curve, "w"], ["*", ["^", slope, 2], ["D", hat, "w"]], "penalty eta_hat")}  # fmt: skip
-        if hat is None:  # dΩ = Ω′ dw along η, where Ω′ = √f′ and w = η√f′
-            root = [["^", tree, ["/", 1, 2]] for tree in (steep, reach)]
-            self.identities = {"slope": (["D", omega, "eta"], ["*", root[0], ["D", root[1], "eta"]], "dual")}
-        self.seed, self.known = 0, dict[str, set[str]]()
+        root = [["^", tree, ["/", 1, 2]] for tree in (steep, reach)]
+        self.identities: dict[str, Any] = {  # two sides each; dΩ = Ω′ dw along η, where Ω′ = √f′ and w = η√f′
+            "slope": [["D", omega, "eta"], ["*", root[0], ["D", root[1], "eta"]]] if hat is None else
+                     [["D", penalty, "w"], slope],
+            "stationarity": [["D", curve, "w"], ["*", ["^", slope, 2], ["D", hat, "w"]]],
+            "envelope": [["at", f, "eta", ["min", hat, 10**60]], curve],
+            "gauge": [alpha, ["^", ["+", 1, ["*", "lambda", ["^", hat, -1]]], -1]]}  # fmt: skip
 
     def result(self, verdict: Any, check: Any, name: str) -> Result:
         status, certificate = verdict["status"], verdict.get("certificate")
-        _require(status in ("proved", "certified", "refuted", "checked", "unknown"), f"{status} is no status")
+        require(status in ("proved", "certified", "refuted", "checked", "unknown"), f"{status} is no status")
         if certificate is None or status in ("checked", "unknown"):
             return Result(status, "not checked")
         try:
@@ -275,97 +204,95 @@ class _Subject:  # the forms of one duality, against which all is checked, at a 
     def condition(self, name: str, refuting: bool, certificate: Any) -> None:
         meaning, hat, facts = MEANING[name][refuting], self.forms["eta_hat"], self.facts(certificate, refuting)
         if any("dual" in fact for fact in facts):  # functions of η say the same of w² = η²f′(η) if that grows from 0
-            _require("reach_squared grows" in facts, "w is not seen to grow with η")
-            _tends(self.curves["reach_squared"][1], "eta", "0", 0, self.start, self.seed)
+            require("reach_squared grows" in facts, "w is not seen to grow with η")
+            _tends(self.curves["reach_squared"], "eta", "0", 0, self.start, self.seed)
             for old, new in (("dual_slope", "slope"), ("dual_prox", "w+slope"), ("dual_penalty", "penalty")):
                 facts = {fact.replace(old, new) for fact in facts}  # f′ = Ω′², (1 + η)²f′ = (w + Ω′)²
         facts = facts | ({"no jump"} if self.jump == 0 else {"jump"} if _positive(self.jump) else set())
         facts |= {"only f"} if hat is None else set() if '"w"' in json.dumps(hat) else {"eta_hat constant"}
         facts |= {"f follows"} if self.given != "dual" else set()
         shown = any(set(option.split(" & ")) <= facts for option in meaning.split(" | "))
-        _require(shown, f"needs {meaning}, but shows only {', '.join(sorted(facts))}")
+        require(shown, f"needs {meaning}, but shows only {', '.join(sorted(facts))}")
 
     def facts(self, c: Any, refuting: bool) -> set[str]:  # what a certificate or its premises establish
         if "premises" in c:
             return set[str]().union(*(self.facts(premise, refuting) for premise in c["premises"]))
         if (key := json.dumps([c, self.seed, refuting])) not in self.known:
             kinds = {"growth": self.growth, "limit": self.limit, "refutation": self.refutation, "jump": lambda *_: []}
-            words = kinds[c["kind"]](c, *self.curves[c.get("of", "slope")], refuting)
-            self.known[key] = {f"{c['of']} {word}" for word in words}
+            of = c.get("of", "slope")
+            name = "eta" if "dual" in of or "reach" in of else "w"
+            self.known[key] = {f"{of} {word}" for word in kinds[c["kind"]](c, name, self.curves[of], refuting)}
         return self.known[key]
 
     def limit(self, c: Any, name: str, tree: Any, refuting: bool) -> list[str]:
-        end, limit, at = c["end"], c["value"], {symbol: _Point(0).value(x) for symbol, x in c.get("at", {}).items()}
-        _require(refuting or not at, "a limit at particular parameters proves nothing in general")
+        end, limit, at = c["end"], c["value"], {symbol: Point(0).value(x) for symbol, x in c.get("at", {}).items()}
+        require(refuting or not at, "a limit at particular parameters proves nothing in general")
         _tends(tree, name, end, limit, self.start if name == "eta" else 0, self.seed, **at)
-        finite = all(mp.isfinite(_Point(seed, **at).value(limit)) for seed in range(20))
-        positive = limit == "oo" or _positive(limit)
-        words = ["finite" if finite else "infinite"] + ["zero"] * (limit == 0) + ["positive"] * positive
-        return [f"at {end} {word}" for word in words]
+        finite = all(mp.isfinite(Point(seed, **at).value(limit)) for seed in range(20))
+        sign = ["zero"] if limit == 0 else ["positive"] if limit == "oo" or _positive(limit) else []
+        return [f"at {end} {word}" for word in ("finite" if finite else "infinite", *sign)]
 
     def refutation(self, c: Any, name: str, tree: Any, refuting: bool) -> list[str]:
-        first, second = ({symbol: _Point(0).value(x) for symbol, x in p.items()} for p in c["points"])
-        _require(min(first.values()) > 0 and first[name] < second[name], "no increasing pair of points")
-        _require({**first, name: second[name]} == second, "points with different parameters")
-        a, b = _Point(0, **first).value(tree), _Point(0, **second).value(tree)
-        level = _near(a, b) and (name == "w" or first[name] > _Point(0, **first).value(self.start))  # on the curve
-        _require(level or (b < a and not _near(a, b)), f"{c['of']} does not fall from {first} to {second}")
+        first, second = ({symbol: Point(0).value(x) for symbol, x in p.items()} for p in c["points"])
+        require({**first, name: second[name]} == second and 0 < first[name] < second[name], "no increasing pair")
+        require(min(first.values()) > 0, "a parameter that is not positive")
+        a, b = Point(0, **first).value(tree), Point(0, **second).value(tree)
+        level = near(a, b) and (name == "w" or first[name] > Point(0, **first).value(self.start))  # on the curve
+        require(level or (b < a and not near(a, b)), f"{c['of']} does not fall from {first} to {second}")
         return ["does not rise"] if level else ["does not rise", "falls"]
 
     def growth(self, c: Any, name: str, tree: Any, refuting: bool) -> list[str]:
         pieces, edges, strict, values = c["pieces"], [0, *(p["upper"] for p in c["pieces"])], c["strict"], list[Any]()
-        _require([*(p["lower"] for p in pieces), "oo"] == edges, "the pieces do not follow each other from 0 to oo")
-        _require([jump["at"] for jump in c["jumps"]] == edges[1:-1], "a jump that is not between pieces")
+        require([*(p["lower"] for p in pieces), "oo"] == edges, "the pieces do not follow each other from 0 to oo")
+        require([jump["at"] for jump in c["jumps"]] == edges[1:-1], "a jump that is not between pieces")
         sides = [1 + sign * mp.mpf("1e-25") for sign in (-1, 1)]
-        near = [_Point(self.seed).value(b) * side for b in _breaks(tree, name) for side in sides]
+        close = [Point(self.seed).value(b) * side for b in breaks(tree, name) for side in sides]
         for piece in pieces:
-            low, high, point = (*(_Point(self.seed).value(piece[key]) for key in ("lower", "upper")), _Point(self.seed))
-            xs = sorted([*_inside(low, high), *(x for x in near if low < x < high)])
+            low, high, point = (*(Point(self.seed).value(piece[key]) for key in ("lower", "upper")), Point(self.seed))
+            xs = sorted([*inside(low, high), *(x for x in close if low < x < high)])
             found = [point.at(name, x, tree) for x in xs]
-            flat = not strict and piece["derivative"] == 0 and all(_near(x, found[0]) for x in found)
-            _require(low < high and (flat or piece["proof"]), "an empty piece, or no proof that it grows")
+            flat = not strict and piece["derivative"] == 0 and all(near(x, found[0]) for x in found)
+            require(low < high and (flat or piece["proof"]), "an empty piece, or no proof that it grows")
             values += found
             if piece["proof"] and self.seed == 0:
-                used, table, slope = _Point(0), piece["proof"]["substitution"], piece["derivative"]
+                used, table, slope = Point(0), piece["proof"]["substitution"], piece["derivative"]
                 used.value(place := table.get(name, name))
                 (fresh,) = used.keys() - self.names
-                _require(table.keys() <= {name}, "a substitution for a parameter")
+                require(table.keys() <= {name}, "a substitution for a parameter")
                 for end, key in [("0", "lower"), ("oo", "upper")] if table else []:  # the place runs through the piece
                     _tends(place, fresh, end, piece[key])
-                _same(["at", slope, name, place], ["at", ["D", tree, name], name, place])
+                same(["at", slope, name, place], ["at", ["D", tree, name], name, place])
                 _prove(["at", slope, name, place], piece["proof"], strict)
-        _require(not any(b < a and not _near(a, b) for a, b in pairwise(values)), "falls from a sample to the next")
+        require(not any(b < a and not near(a, b) for a, b in pairwise(values)), "falls from a sample to the next")
         for jump in c["jumps"]:
-            size, b = (_Point(self.seed).value(jump[key]) for key in ("size", "at"))
-            left, right, *around = (_Point(self.seed).at(name, b * side, tree) for side in (*sides, 0.9, 1.1))
+            size, b = (Point(self.seed).value(jump[key]) for key in ("size", "at"))
+            left, right, *around = (Point(self.seed).at(name, b * side, tree) for side in (*sides, 0.9, 1.1))
             scale = sum(abs(x) for x in (size, *around) if mp.isfinite(x))
-            _require(right - left == size or abs(right - left - size) <= mp.mpf("1e-12") * scale, "another jump")
-            _require(jump["size"] in (0, "oo") or _positive(jump["size"]), "a jump that is not seen to go up")
+            require(right - left == size or abs(right - left - size) <= mp.mpf("1e-12") * scale, "another jump")
+            require(jump["size"] in (0, "oo") or _positive(jump["size"]), "a jump that is not seen to go up")
         return ["grows", "rises"] if strict else ["grows"]
 
     def identity(self, name: str, refuting: bool, certificate: Any) -> None:  # recomputed from the forms alone
-        (left, right, _), hat = self.identities[name], self.forms["eta_hat"]
-        _require(not refuting, "an identity is refuted by no certificate")
+        (left, right), hat = self.identities[name], self.forms["eta_hat"]
+        require(not refuting, "an identity is refuted by no certificate")
         along = "eta" if hat is None else "w"
-        places = {_Point(self.seed).value(b) for form in self.forms.values() for b in _breaks(form, along)}
+        places = {Point(self.seed).value(b) for form in self.forms.values() for b in breaks(form, along)}
         for low, high in pairwise(sorted({mp.mpf(0), mp.inf, *places})):
-            for x in _inside(low, high):
-                if name != "stationarity" or mp.isfinite(_Point(self.seed).at("w", x, hat)):
-                    a, b = (_Point(self.seed).at(along, x, side) for side in (left, right))
-                    _require(_near(a, b, 1), f"{name} fails: {mp.nstr(a, 12)} is not {mp.nstr(b, 12)}")
+            for x in inside(low, high):
+                if name != "stationarity" or mp.isfinite(Point(self.seed).at("w", x, hat)):
+                    a, b = (Point(self.seed).at(along, x, side) for side in (left, right))
+                    require(near(a, b, 1), f"{name} fails: {mp.nstr(a, 12)} is not {mp.nstr(b, 12)}")
 
     def agree(self, *_: Any) -> None:  # the forms belong together, and Ω has its jump at 0 and no other
         penalty, hat, f, _ = self.forms.values()
-        for name in self.identities:
-            if all(self.forms[form] is not None for form in self.identities[name][2].split()):
-                self.identity(name, False, None)
-        _require(
-            hat is None or all(_Point(self.seed).at("w", x, hat) > 0 for x in _inside()), "eta_hat is not positive"
-        )
-        for b in map(_Point(self.seed).value, _breaks(penalty, "w")):
-            sides = [_Point(self.seed).at("w", b * (1 + mp.mpf(d)), penalty) for d in ("-1e-45", "1e-45")]
-            _require(_near(sides[0], sides[1], 1), "the penalty jumps away from 0")
-        name, tree, start = ("w", penalty, 0) if penalty is not None else ("eta", ["*", ["/", 1, 2], f], self.start)
-        if penalty is not None or f is not None:  # Ω(0+) is the jump, or minus infinity
-            deep = self.jump == 0 and name == "w" and _Point(self.seed).at("w", mp.mpf("1e-60"), penalty) < -0.1
-            _tends(tree, name, "0", "-oo" if deep else self.jump, start, self.seed)
+        for name in (name for name, sides in self.identities.items() if "null" not in json.dumps(sides)):
+            self.identity(name, False, None)
+        require(hat is None or all(Point(self.seed).at("w", x, hat) > 0 for x in inside()), "eta_hat is not > 0")
+        for b in map(Point(self.seed).value, breaks(penalty, "w")):
+            below, above = (Point(self.seed).at("w", b * (1 + mp.mpf(d)), penalty) for d in ("-1e-45", "1e-45"))
+            require(near(below, above, 1), "the penalty jumps away from 0")
+        if penalty is not None:  # Ω(0+) is the jump, or minus infinity
+            deep = self.jump == 0 and Point(self.seed).at("w", mp.mpf("1e-60"), penalty) < -0.1
+            _tends(penalty, "w", "0", "-oo" if deep else self.jump, 0, self.seed)
+        elif f is not None:
+            _tends(["*", ["/", 1, 2], f], "eta", "0", self.jump, self.start, self.seed)
