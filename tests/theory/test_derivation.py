@@ -369,7 +369,8 @@ def test_a_penalty_with_a_convex_kink_is_never_proved_subquadratic_or_concave(te
 )
 def test_flat_and_capped_rules_are_accepted_and_not_refuted(form: str, text: str) -> None:
     """These are subquadratic and canonical; a library that cannot prove it must say *unknown*."""
-    d = derive(**{form: text}, time_limit=1.0)
+    given: dict[str, Any] = {form: text}
+    d = derive(**given, time_limit=1.0)
     for name in ("monotone", "subquadratic", "canonical"):
         assert d.conditions[name].status != "refuted", f"{name}: {d.conditions[name]}"
     for name, verdict in d.identities.items():
@@ -505,7 +506,8 @@ def test_refusals(arguments: dict[str, Any], message: str) -> None:
 def test_degenerate_rules_are_refused_or_derived_but_never_crash(form: str, value: str) -> None:
     """A constant penalty means η̂ = ∞ (keep everything), α = 0 means η̂ = 0: outside (0, ∞)."""
     try:
-        d = derive(**{form: value}, time_limit=2.0)
+        given: dict[str, Any] = {form: value}
+        d = derive(**given, time_limit=2.0)
     except InputError:
         return
     assert not any(expr is not None and expr.has(sp.zoo, sp.nan) for expr in (d.penalty, d.eta_hat, d.alpha))

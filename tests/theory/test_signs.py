@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from etatrick.theory.balls import value_at
 from etatrick.theory.budget import OutOfTimeError, budget
-from etatrick.theory.signs import Relation, denested, domain_text, points, prove_sign
+from etatrick.theory.signs import Relation, points, prove_sign
+from etatrick.theory.structure import denested, domain_text
 from etatrick.theory.verdict import Verdict
 from etatrick.theory.zeros import prove_zero
 

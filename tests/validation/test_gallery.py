@@ -30,7 +30,9 @@ REFERENCE = {
     "√2 MCP(½, √2)": ("0.5", "1.8284", "3.0", "4.6569", "7.0"),
     "HardConcrete": ("0.5", "1.95612", "3.2182", "4.96514", "7.42016"),
 }
-ENTRIES = {  # where a curve is also an entry of a catalogue: its parameters and the paper's factor
+ENTRIES: dict[
+    str, tuple[Any, str, dict[str, float], float]
+] = {  # where a curve is also an entry of a catalogue: its parameters and the paper's factor
     "2 LogSum(2)": (penalties, "log_sum", {"epsilon": 2.0}, 2.0),
     "√2 MCP(½, √2)": (penalties, "mcp", {"A": math.sqrt(0.5)}, math.sqrt(2)),
     "Standout": (strategies, "standout", {"a": 1.0, "b": 0.0}, 1.0),
