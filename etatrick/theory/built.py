@@ -1,13 +1,13 @@
 """Catalogue entries whose duality is an object of its own: gate laws without closed forms, and vector duals."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from importlib import import_module
 from typing import Any, final
 
 from etatrick.errors import InputError
-from etatrick.theory.catalogue import Gradient, exact_values, named
+from etatrick.theory.catalogue import Entry, Gradient, exact_values
 from etatrick.theory.parameters import Parameter
 
 
@@ -63,11 +63,10 @@ class Built:
 
 @final
 @dataclass(frozen=True)
-class BuiltMember:
-    """One strategy of a family that builds its duality from a class."""
+class BuiltMember(Entry):
+    """A member of a family that builds its duality from a class: a gate law or a vector dual."""
 
-    family: Built
-    values: Mapping[str, Any] = field(default_factory=dict)
+    __hash__ = Entry.__hash__
 
     @cached_property
     def duality(self) -> Any:
@@ -75,35 +74,3 @@ class BuiltMember:
         module, _, name = self.family.build.partition(":")
         plain = {key: int(value) if value.is_Integer else float(value) for key, value in self.values.items()}
         return getattr(import_module(module), name)(**plain)
-
-    @property
-    def parameters(self) -> Sequence[Parameter]:
-        """The parameters of the family, with their domains."""
-        return self.family.parameters
-
-    @property
-    def source(self) -> str:
-        """Where the family comes from."""
-        return self.family.source
-
-    @property
-    def gradient(self) -> Gradient:
-        """Whether the strategy's noise scale is detached or differentiated through."""
-        return self.family.gradient
-
-    @property
-    def name(self) -> str:
-        """The family's name with the parameter values."""
-        return named(self.family.name, self.values)
-
-    @property
-    def latex(self) -> str:
-        """What the duality states, in LaTeX."""
-        return str(self.duality.latex())
-
-    def _repr_latex_(self) -> str | None:
-        found: str | None = self.duality._repr_latex_()
-        return found
-
-    def __hash__(self) -> int:
-        return hash((self.family.name, tuple(sorted(self.values.items()))))

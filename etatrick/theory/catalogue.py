@@ -1,6 +1,7 @@
 """Catalogues: families of penalties and strategies by name, and any other named collection."""
 
 import difflib
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
@@ -130,13 +131,60 @@ class Family:
         return Member(self, exact_values(self.name, self.parameters, positional, values))
 
 
-@final
 @dataclass(frozen=True)
-class Member:
+class Entry(ABC):
     """One penalty or strategy: a family with a value for every parameter."""
 
-    family: Family
+    family: Any
     values: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    @abstractmethod
+    def duality(self) -> Any:
+        """The duality with numbers for its parameters."""
+
+    @property
+    def parameters(self) -> Sequence[Parameter]:
+        """The parameters of the family, with their domains."""
+        found: Sequence[Parameter] = self.family.parameters
+        return found
+
+    @property
+    def source(self) -> str:
+        """Where the family comes from."""
+        return str(self.family.source)
+
+    @property
+    def gradient(self) -> Gradient:
+        """Whether the strategy's noise scale is detached or differentiated through."""
+        found: Gradient = self.family.gradient
+        return found
+
+    @property
+    def name(self) -> str:
+        """The family's name with the parameter values, such as ``log_sum:epsilon=2``."""
+        shown = ",".join(f"{key}={float(value):g}" for key, value in self.values.items())
+        return f"{self.family.name}:{shown}" if shown else str(self.family.name)
+
+    @property
+    def latex(self) -> str:
+        """What the duality states, in LaTeX."""
+        return str(self.duality.latex())
+
+    def _repr_latex_(self) -> str | None:
+        found: str | None = self.duality._repr_latex_()
+        return found
+
+    def __hash__(self) -> int:
+        return hash((self.family.name, tuple(sorted(self.values.items()))))
+
+
+@final
+@dataclass(frozen=True)
+class Member(Entry):
+    """A member of a family of formulas."""
+
+    __hash__ = Entry.__hash__
 
     @cached_property
     def duality(self) -> Duality:
@@ -153,43 +201,6 @@ class Member:
     def variable(self) -> Any:
         """The variable of the family's defining form: η for a dual, otherwise w."""
         return eta if self.family.given == "dual" else w
-
-    @property
-    def parameters(self) -> Sequence[Parameter]:
-        """The parameters of the family, with their domains."""
-        return self.family.parameters
-
-    @property
-    def source(self) -> str:
-        """Where the family comes from."""
-        return self.family.source
-
-    @property
-    def gradient(self) -> Gradient:
-        """Whether the strategy's noise scale is detached or differentiated through."""
-        return self.family.gradient
-
-    @property
-    def name(self) -> str:
-        """The family's name with the parameter values, such as ``log_sum:epsilon=2``."""
-        return named(self.family.name, self.values)
-
-    @property
-    def latex(self) -> str:
-        """The four forms in LaTeX."""
-        return self.duality.latex()
-
-    def _repr_latex_(self) -> str | None:
-        return self.duality._repr_latex_()
-
-    def __hash__(self) -> int:
-        return hash((self.family.name, tuple(sorted(self.values.items()))))
-
-
-def named(name: str, values: Mapping[str, Any]) -> str:
-    """Return a name with parameter values, such as ``log_sum:epsilon=2``."""
-    shown = ",".join(f"{key}={float(value):g}" for key, value in values.items())
-    return f"{name}:{shown}" if shown else name
 
 
 def exact_values(
