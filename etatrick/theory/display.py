@@ -67,13 +67,13 @@ def plot(duality: Any, *, reach: float = 4.0, lam: float = 1.0, step: float = 1.
     >>> len(plot(penalties["mcp"](A=2)).axes)
     6
     """
-    from matplotlib.figure import Figure
+    from etatrick.theory.pictures import blank
 
     d = drawable(duality)
     for name, value in (("reach", reach), ("lam", lam), ("step", step)):
         if not (math.isfinite(value) and value > 0):
             raise InputError(f"{name} = {value}", "must be a finite number > 0", f"choose e.g. {name}=1.0")
-    figure = Figure(figsize=(8.4, 4.6))
+    figure = blank(8.4, 4.6)
     figure.subplots_adjust(left=0.055, right=0.985, bottom=0.085, top=0.94, wspace=0.24, hspace=0.42)
     panels = figure.subplots(2, 3).ravel()
 

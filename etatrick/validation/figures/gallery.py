@@ -68,11 +68,11 @@ def penalties_and_proxes(data: Mapping[str, Any]) -> "Figure":
     -------
     matplotlib.figure.Figure
     """
-    from matplotlib.figure import Figure
+    from etatrick.theory.pictures import blank
 
     entries, reach = data["entries"], data["reach"]
     rows = -(-len(entries) // COLUMNS)
-    figure = Figure(figsize=(1.75 * COLUMNS, 1.9 * rows + 0.5), layout="constrained")
+    figure = blank(1.75 * COLUMNS, 1.9 * rows + 0.5, layout="constrained")
     axes = figure.subplots(rows, COLUMNS, squeeze=False, sharex=True, sharey=True).ravel()
     for ax, entry in zip(axes, entries, strict=False):
         ax.plot([0, reach], [0, reach], ":", color=GREY, linewidth=0.8)

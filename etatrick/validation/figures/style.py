@@ -27,9 +27,9 @@ def canvas(panels: int, height: float = 3.0, width: float = 3.6) -> "tuple[Figur
     figure : matplotlib.figure.Figure
     axes : list of matplotlib.axes.Axes
     """
-    from matplotlib.figure import Figure
+    from etatrick.theory.pictures import blank
 
-    figure = Figure(figsize=(width * panels, height), layout="constrained")
+    figure = blank(width * panels, height, layout="constrained")
     axes = figure.subplots(1, panels, squeeze=False)[0]
     for ax in axes:
         ax.spines[["top", "right"]].set_visible(False)
