@@ -100,7 +100,7 @@ def _positive(tree: Any, strict: bool = True) -> bool:  # of what is not algebra
     import cvc5.pythonic as smt  # type: ignore[import-untyped, unused-ignore]
 
     solver, known = smt.Solver(), dict[str, Any]()
-    solver.setOption("tlimit-per", "5000")
+    solver.setOption("tlimit-per", "30000")
 
     def term(tree: Any, times: int = 1) -> Any:
         head, *rest = tree if isinstance(tree, list) else [tree]
