@@ -120,12 +120,12 @@ class _Derivation:
                          if jump != 0 else "shifted so that Ω(0) = 0")  # fmt: skip
             self._obtain("eta_hat", lambda: forms.eta_hat_from_penalty(known["penalty"]), "η̂ = w/Ω′(w)")
             if known["eta_hat"] is None:  # out of time: the formula as it comes
-                self._obtain("eta_hat", lambda: forms.plain(known["penalty"], _over_slope), "η̂ = w/Ω′(w)", spare=1.0)
+                self._obtain("eta_hat", lambda: forms.over_slope(known["penalty"]), "η̂ = w/Ω′(w)", spare=1.0)
             self._find_base()
         elif given == "alpha":
             self._obtain("eta_hat", lambda: forms.eta_hat_from_alpha(known["alpha"]), "η̂ = λα/(1−α)")
             if known["eta_hat"] is None:
-                self._obtain("eta_hat", lambda: forms.plain(known["alpha"], _odds), "η̂ = λα/(1−α)", spare=1.0)
+                self._obtain("eta_hat", lambda: forms.odds(known["alpha"]), "η̂ = λα/(1−α)", spare=1.0)
         elif given == "dual":
             self._obtain("eta_hat", lambda: forms.eta_hat_from_dual(known["dual"]), "w² = η²f′(η) solved for η")
             if known["eta_hat"] is not None:
@@ -256,17 +256,3 @@ class _Derivation:
             closed = tidy(opened.subs(self.closing)) if self.closing.keys() & opened.free_symbols else opened
         self.known[form], self.closed[form] = opened, rebuilt(closed)
         self.steps.append(Step(f"{LATEX[form]} = {sp.latex(closed)}", how))
-
-
-def _over_slope(penalty: Any) -> Any:
-    import sympy as sp
-
-    slope = sp.diff(penalty, w)
-    return sp.oo if slope == 0 else w / slope
-
-
-def _odds(alpha: Any) -> Any:
-    import sympy as sp
-
-    gauge = lam if lam in alpha.free_symbols else sp.Integer(1)
-    return sp.oo if alpha == 1 else gauge * alpha / (1 - alpha)

@@ -1,6 +1,5 @@
 """From one form of a duality to the others, in closed form, each result tested before it is believed."""
 
-from collections.abc import Callable
 from itertools import pairwise
 from typing import Any
 
@@ -11,36 +10,39 @@ from etatrick.theory.growth import descent
 from etatrick.theory.integrals import agree, penalty_from_eta_hat
 from etatrick.theory.inverses import inverse
 from etatrick.theory.limits import limit_at
-from etatrick.theory.pieces import Piece, formula_near, pieces
+from etatrick.theory.pieces import Piece, each, formula_near, pieces
 from etatrick.theory.signs import points
 from etatrick.theory.structure import denested, sign_of
 from etatrick.theory.symbols import eta, lam, w
 from etatrick.theory.tidying import tidy
 
 
-def plain(expr: Any, convert: Callable[[Any], Any]) -> Any:
-    """Convert one form to another piece by piece, without simplifying anything."""
-    if isinstance(expr, sp.Piecewise):
-        return sp.Piecewise(*((convert(formula), condition) for formula, condition in expr.args))
-    return convert(expr)
-
-
 def eta_hat_from_penalty(penalty: Any) -> Any:
     """Return η̂ = w/Ω′, which is +∞ where Ω is flat."""
-    if isinstance(penalty, sp.Piecewise):
-        return sp.Piecewise(*((eta_hat_from_penalty(formula), condition) for formula, condition in penalty.args))
-    slope = sp.simplify(sp.diff(penalty, w))
-    return sp.oo if slope == 0 else tidy(w / slope)
+    return each(penalty, lambda formula: tidy(_over(sp.simplify(sp.diff(formula, w)))))
+
+
+def over_slope(penalty: Any) -> Any:
+    """Return η̂ = w/Ω′ as it comes, without simplifying anything."""
+    return each(penalty, lambda formula: _over(sp.diff(formula, w)))
 
 
 def eta_hat_from_alpha(alpha: Any) -> Any:
     """Return η̂ = λα/(1−α); a rule that does not mention λ is read at λ = 1."""
-    if isinstance(alpha, sp.Piecewise):
-        return sp.Piecewise(*((eta_hat_from_alpha(formula), condition) for formula, condition in alpha.args))
-    if alpha == 1:
-        return sp.oo
-    gauge = lam if lam in alpha.free_symbols else sp.Integer(1)
-    return tidy(sp.simplify(gauge * alpha / (1 - alpha)))
+    return each(odds(alpha), lambda formula: tidy(sp.simplify(formula)))
+
+
+def odds(alpha: Any) -> Any:
+    """Return η̂ = λα/(1−α) as it comes, without simplifying anything."""
+    return each(alpha, lambda formula: sp.oo if formula == 1 else _gauge(formula) * formula / (1 - formula))
+
+
+def _over(slope: Any) -> Any:
+    return sp.oo if slope == 0 else w / slope
+
+
+def _gauge(alpha: Any) -> Any:
+    return lam if lam in alpha.free_symbols else sp.Integer(1)
 
 
 def eta_hat_from_dual(dual: Any) -> Any | None:
@@ -123,11 +125,7 @@ def offset(expr: Any, variable: Any = w) -> Any:
 
 def shifted(expr: Any, by: Any) -> Any:
     """Return expr − by, piece by piece."""
-    if by == 0:
-        return expr
-    if isinstance(expr, sp.Piecewise):
-        return sp.Piecewise(*((shifted(formula, by), condition) for formula, condition in expr.args))
-    return expr if expr.is_infinite else tidy(expr - by)
+    return expr if by == 0 else each(expr, lambda formula: formula if formula.is_infinite else tidy(formula - by))
 
 
 def normalised(penalty: Any, jump: Any) -> Any:
@@ -137,13 +135,14 @@ def normalised(penalty: Any, jump: Any) -> Any:
 
 def alpha_from_eta_hat(eta_hat: Any) -> Any:
     """Return α = η̂/(η̂+λ), which is 1 where η̂ is infinite."""
-    if isinstance(eta_hat, sp.Piecewise):
-        return sp.Piecewise(*((alpha_from_eta_hat(formula), condition) for formula, condition in eta_hat.args))
+    return each(eta_hat, _retained)
+
+
+def _retained(eta_hat: Any) -> Any:
     if eta_hat.is_infinite:
         return sp.Integer(1)
-    return sp.factor(sp.cancel(sp.together(eta_hat / (eta_hat + lam)))) if eta_hat.is_rational_function(w) else (
-        sp.simplify(eta_hat / (eta_hat + lam))
-    )  # fmt: skip
+    alpha = eta_hat / (eta_hat + lam)
+    return sp.factor(sp.cancel(sp.together(alpha))) if eta_hat.is_rational_function(w) else sp.simplify(alpha)
 
 
 def dual_from_penalty(penalty: Any, eta_hat: Any) -> Any | None:
@@ -222,9 +221,10 @@ __all__ = [
     "eta_hat_from_dual",
     "eta_hat_from_penalty",
     "normalised",
+    "odds",
     "offset",
+    "over_slope",
     "penalty_from_dual",
     "penalty_from_eta_hat",
-    "plain",
     "shifted",
 ]

@@ -6,7 +6,7 @@ from typing import Any, Final
 import sympy as sp
 
 from etatrick.theory.balls import value_at
-from etatrick.theory.pieces import Piece, pieces
+from etatrick.theory.pieces import Piece, each, pieces
 from etatrick.theory.signs import points
 from etatrick.theory.symbols import w
 from etatrick.theory.tidying import tidy
@@ -79,9 +79,7 @@ def penalty_from_eta_hat(eta_hat: Any) -> tuple[Any | None, Any]:
 
 def slope_of(eta_hat: Any) -> Any:
     """Return w/η̂, with 0 where η̂ is infinite."""
-    if isinstance(eta_hat, sp.Piecewise):
-        return sp.Piecewise(*((slope_of(formula), condition) for formula, condition in eta_hat.args))
-    return sp.Integer(0) if eta_hat.is_infinite else sp.simplify(w / eta_hat)
+    return each(eta_hat, lambda rule: sp.Integer(0) if rule.is_infinite else sp.simplify(w / rule))
 
 
 def _area_in_pieces(parts: tuple[Piece, ...]) -> tuple[Any | None, Any]:

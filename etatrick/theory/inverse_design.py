@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any, Final, final
 import sympy as sp
 
 from etatrick.errors import InputError
-from etatrick.theory.calculus.branching import each
 from etatrick.theory.derivation import derive
 from etatrick.theory.duality import Duality
 from etatrick.theory.parameters import Parameter
+from etatrick.theory.pieces import each
 from etatrick.theory.samples import SampledSchedule, design_from_samples
 from etatrick.theory.symbols import w
 from etatrick.theory.verdict import Verdict

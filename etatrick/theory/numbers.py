@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
     from etatrick.theory.duality import Duality
 
-Floats = "NDArray[np.float64]"
 NUMPY_HEADS = (
     sp.log, sp.exp, sp.Abs, sp.Min, sp.Max, sp.Piecewise, sp.sign, sp.sin, sp.cos, sp.tan, sp.sinh, sp.cosh,
     sp.tanh, sp.asinh, sp.acosh, sp.atanh, sp.asin, sp.acos, sp.atan,
@@ -112,7 +111,7 @@ def magnitudes(x: "ArrayLike") -> "NDArray[np.float64]":
 
 
 def evaluate(expr: Any, variable: Any, x: "NDArray[np.float64]", at_zero: float) -> "NDArray[np.float64]":
-    """Evaluate `expr` at x ≥ 0 without loss by cancellation, taking the limit `at_zero` where x = 0."""
+    """Evaluate `expr` at x ≥ 0, taking the limit `at_zero` where x = 0."""
     inside = x > 0
     safe = np.where(inside, x, 1.0)
     with np.errstate(all="ignore"):
@@ -120,7 +119,14 @@ def evaluate(expr: Any, variable: Any, x: "NDArray[np.float64]", at_zero: float)
         lost = inside & np.isnan(values)
         if lost.any():  # ∞·0 in a factored form
             values = np.where(lost, sp.lambdify([variable], sp.expand(expr))(safe), values)
-    return np.where(inside, accurate(expr, variable, safe, values), at_zero)
+    return np.where(inside, values, at_zero)
+
+
+def _exact(expr: Any, variable: Any, x: "NDArray[np.float64]", at_zero: float) -> "NDArray[np.float64]":
+    """Evaluate as :func:`evaluate` does, and repair what cancellation has spoilt; too slow for a solver's loop."""
+    inside = x > 0
+    values = evaluate(expr, variable, x, at_zero)
+    return np.where(inside, accurate(expr, variable, np.where(inside, x, 1.0), values), at_zero)
 
 
 @lru_cache(maxsize=512)
@@ -140,7 +146,7 @@ def penalty_at(d: "Duality", x: "ArrayLike") -> "NDArray[np.float64]":
     if d.penalty is not None:
         integrated = d.given in ("eta_hat", "alpha") and d.base == 0  # from 0, so Ω(0) = 0
         start = 0.0 if d.jump != 0 or integrated or (size > 0).all() else limit_at_zero(d.penalty, w)
-        return evaluate(d.penalty, w, size, start)
+        return _exact(d.penalty, w, size, start)
     if d.eta_hat is not None:
         rule, base = compiled(d.eta_hat, w), float(d.base)
         found = _mapped(lambda top: area(lambda t: t / float(rule(t)), base, top), size) + float(d.jump)
@@ -149,7 +155,8 @@ def penalty_at(d: "Duality", x: "ArrayLike") -> "NDArray[np.float64]":
     start = limit_at_zero(_lowest(d.dual), eta)
     shift = start - 2 * float(d.jump) if np.isfinite(start) else 0.0  # f(0+) = 2Ω(0+)
     with np.errstate(all="ignore"):
-        return np.where(size > 0, (_square_over(size, reach) + _dual_beyond(d, reach) - shift) / 2, 0.0)
+        square = np.where(np.isinf(reach), 0.0, size**2 / reach)
+        return np.where(size > 0, (square + _dual_beyond(d, reach) - shift) / 2, 0.0)
 
 
 def eta_hat_at(d: "Duality", x: "ArrayLike") -> "NDArray[np.float64]":
@@ -157,7 +164,7 @@ def eta_hat_at(d: "Duality", x: "ArrayLike") -> "NDArray[np.float64]":
     size = magnitudes(x)
     if d.eta_hat is not None:
         at_zero = 0.0 if d.jump != 0 or (size > 0).all() else limit_at_zero(d.eta_hat, w)
-        found = evaluate(d.eta_hat, w, size, at_zero)
+        found = _exact(d.eta_hat, w, size, at_zero)
         return np.where(found < -1e12, np.inf, found)  # rounding may step over a pole
     return least_eta(d.dual, size)
 
@@ -173,7 +180,7 @@ def dual_at(d: "Duality", e: "ArrayLike") -> "NDArray[np.float64]":
     size = magnitudes(e)
     if d.dual is not None:
         start = 0.0 if d.jump != 0 or (size > 0).all() else limit_at_zero(_lowest(d.dual), eta)
-        return evaluate(d.dual, eta, size, start)
+        return _exact(d.dual, eta, size, start)
     if d.conditions["monotone"].status == "refuted":
         raise InputError(str(d.eta_hat), "decreases, so no dual f reproduces Ω", "choose a nondecreasing rule")
     rule = compiled(sp.log(d.eta_hat), w)
@@ -260,10 +267,6 @@ def _polished(f: Callable[..., Any], reach: Callable[..., Any], x: float, ladder
             best = min(best, at_root, key=lambda level: x * x / level + float(f(np.float64(level))))
         least = x * x / best + float(f(np.float64(best)))
         return float("inf") if float(f(np.float64(1e150))) <= least else best
-
-
-def _square_over(size: "NDArray[np.float64]", reach: "NDArray[np.float64]") -> "NDArray[np.float64]":
-    return np.where(np.isinf(reach), 0.0, size**2 / reach)
 
 
 def _dual_beyond(d: "Duality", reach: "NDArray[np.float64]") -> "NDArray[np.float64]":

@@ -1,6 +1,6 @@
 """Functions given in pieces: their intervals and what holds on each."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from itertools import combinations, pairwise
 from typing import Any, final
@@ -47,6 +47,21 @@ def pieces(expr: Any) -> tuple[Piece, ...] | None:
         found.append(Piece(formula, lower, upper))
         lower = upper
     return tuple(found) if lower == sp.oo else None
+
+
+def each(expr: Any, change: Callable[[Any], Any]) -> Any:
+    """Apply `change` to the formula of every piece, or to a formula without pieces; None stays None.
+
+    Examples
+    --------
+    >>> each(sp.Piecewise((w, w <= 1), (sp.oo, True)), lambda formula: 2 * formula)
+    Piecewise((2*w, w <= 1), (oo, True))
+    """
+    if expr is None:
+        return None
+    if isinstance(expr, sp.Piecewise):
+        return sp.Piecewise(*((each(formula, change), condition) for formula, condition in expr.args))
+    return change(expr)
 
 
 def _by_break_points(expr: Any) -> tuple[Piece, ...] | None:

@@ -164,10 +164,10 @@ def _refuse_descent(form: Form, expr: Any, rule: str, closing: Mapping[Any, Any]
     """Reject a penalty or dual whose values fall from one point to a larger one, at a jump for instance."""
     function = expr.subs(eta, w)
     parts, _ = attempt(1.0, lambda: pieces(function))
-    edges = [part.upper for part in parts[:-1]] if parts else []
-    if any(part.formula.is_infinite for part in parts[:-1] or ()) if parts else False:
+    inner = (parts or ())[:-1]
+    if any(part.formula.is_infinite for part in inner):
         raise InputError(f"{form} = {shortened(str(expr))}", "must not fall from +∞", "correct the expression")
-    found = descent(function, edges, ">=", form)
+    found = descent(function, [part.upper for part in inner], ">=", form)
     if found is not None:
         where = ", ".join(f"{name}={value:g}" for name, value in found.witness.items())
         raise InputError(f"{form} = {shortened(str(expr))}", f"{rule}, yet it {found.detail} ({where})",

@@ -80,7 +80,6 @@ _METHODS = {
     "terms": "every term of the factored form has the sign",
     "product": "every factor has the sign",
     "increasing": "nonnegative at 0 and increasing",
-    "decreasing": "nonnegative at infinity and decreasing",
     "smt": "an SMT solver excludes the opposite",
     "exponential": "bounding exponentials from below, an SMT solver excludes the opposite",
 }

@@ -8,8 +8,9 @@ import sympy as sp
 
 from etatrick.errors import InputError, shortened
 from etatrick.theory.budget import attempt
-from etatrick.theory.calculus.branching import SECONDS, each
+from etatrick.theory.calculus.branching import SECONDS
 from etatrick.theory.duality import Duality, Form, Step
+from etatrick.theory.pieces import each
 from etatrick.theory.symbols import lam, w
 
 

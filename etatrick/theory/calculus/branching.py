@@ -15,21 +15,6 @@ DECIDED: Final = 1e-20  # a number of 30 digits closer to 0 has no sign here
 Cell = tuple[tuple[Any, ...], Any, Any]  # formulas, lower end, upper end
 
 
-def each(expr: Any, change: Callable[[Any], Any]) -> Any:
-    """Apply `change` to every piece; None stays None and +∞ stays +∞.
-
-    Examples
-    --------
-    >>> each(sp.Piecewise((w, w <= 1), (sp.oo, True)), lambda formula: 2 * formula)
-    Piecewise((2*w, w <= 1), (oo, True))
-    """
-    if expr is None:
-        return None
-    if isinstance(expr, sp.Piecewise):
-        return sp.Piecewise(*((each(formula, change), condition) for formula, condition in expr.args))
-    return change(expr)
-
-
 def inserted(expr: Any, variable: Any, inner: Any, bound: Callable[[Any], Any]) -> Any:
     """Put `inner` (increasing in `variable`) for `variable`; `bound` maps a break point to its new place.
 

@@ -12,7 +12,6 @@ from etatrick.theory.calculus.assembly import end_of, grounded, made, merged, ne
 from etatrick.theory.calculus.branching import (
     SECONDS,
     chosen,
-    each,
     in_pieces,
     inserted,
     joined,
@@ -25,6 +24,7 @@ from etatrick.theory.calculus.lifting import additive_form, check_lifting, hadam
 from etatrick.theory.derivation import derive
 from etatrick.theory.duality import Duality
 from etatrick.theory.parameters import Parameter
+from etatrick.theory.pieces import each
 from etatrick.theory.symbols import eta, w
 
 
