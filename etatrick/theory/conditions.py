@@ -108,7 +108,7 @@ def _closed(verdict: Verdict, duality: "Duality") -> Verdict:
 def _monotone(d: "Duality", c: Curve) -> Verdict:
     if c.variable == eta:
         reach = prove_growth(c.reach, of="reach_squared")
-        premises = [reach.certificate] if reach.certificate and reach.status == "proved" else []
+        premises = [reach.certificate] if reach.certificate and reach.is_rigorous else []
         detail = "Ω(√u) = ½ inf over η of u/η + f(η) is an infimum of functions affine in u, so it is concave"
         return Verdict("proved", "theorem", domain_text(d.dual), detail=detail,
                        certificate={"kind": "theorem", "name": "infimum", "premises": premises})  # fmt: skip
@@ -135,13 +135,13 @@ def _canonical(d: "Duality", c: Curve) -> Verdict:
                 return Verdict("refuted", "a jump of f", domain_text(d.dual), witness, detail)
         return prove_growth(Curve.along(d.dual).reach, of="reach_squared")
     growth = _monotone(d, c)
-    if growth.status != "proved" or growth.certificate is None:
+    if not growth.is_rigorous or growth.certificate is None:
         return growth
     if growth.certificate["kind"] == "theorem":
         detail = "f is 0 up to η̂ and +∞ beyond, so f(1/ρ) is convex"
         return replace(growth, detail=detail)
     detail = "f(η̂(w)) = 2Ω − wΩ′ gives η²f′(η) = w² along η = η̂(w), and η̂ is nondecreasing"
-    return Verdict("proved", "theorem", growth.domain, detail=f"{detail}: {growth.detail}",
+    return Verdict(growth.status, "theorem", growth.domain, detail=f"{detail}: {growth.detail}",
                    certificate={"kind": "theorem", "name": "envelope", "premises": [growth.certificate]})  # fmt: skip
 
 

@@ -1,5 +1,6 @@
 """Showing that a formula has no pole and no jump for positive symbols."""
 
+from collections.abc import Callable
 from typing import Any, Final
 
 import sympy as sp
@@ -17,8 +18,15 @@ POSITIVE: Final = (  # functions without poles and jumps for positive arguments
 )  # fmt: skip
 
 
-def is_continuous(expr: Any) -> bool:
+def is_continuous(expr: Any, keeps_sign: Callable[[Any], bool] = lambda _: False) -> bool:
     """Tell whether a formula provably has no pole and no jump: what it divides by keeps its sign.
+
+    Parameters
+    ----------
+    expr : sympy.Expr
+        All symbols positive.
+    keeps_sign : callable, optional
+        Asked about a denominator that neither structure nor the SMT solver decides.
 
     Examples
     --------
@@ -29,7 +37,7 @@ def is_continuous(expr: Any) -> bool:
     if not is_smooth(expr):
         return False
     for node in sp.preorder_traversal(expr):
-        if node.is_Pow and not node.exp.is_nonnegative and not _keeps_sign(node.base):
+        if node.is_Pow and not node.exp.is_nonnegative and not (_keeps_sign(node.base) or keeps_sign(node.base)):
             return False
         tame = (
             isinstance(node, ENTIRE)

@@ -83,9 +83,12 @@ class Curve:
         if self.variable == w or verdict.status == "unknown":
             return verdict
         growth = prove_growth(self.reach, of="reach_squared")
-        if growth.status != "proved":
+        if not growth.is_rigorous:
             return Verdict("unknown", "w does not provably grow with η", verdict.domain)
-        return replace(verdict, certificate={"kind": "all", "premises": [growth.certificate, verdict.certificate]})
+        status = verdict.status if verdict.status == "refuted" else Verdict.weakest(growth, verdict)
+        return replace(
+            verdict, status=status, certificate={"kind": "all", "premises": [growth.certificate, verdict.certificate]}
+        )
 
 
 @final

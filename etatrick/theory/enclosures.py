@@ -142,7 +142,7 @@ def _complex(expr: Any, variable: Any, z: Any, analytic: bool) -> Any:
 def _eta_hat(d: "Duality", x: Any) -> Any:
     if d.eta_hat is not None:
         return interval_at(d.eta_hat, {w: x})
-    if d.conditions["canonical"].status != "proved":
+    if not d.conditions["canonical"].is_rigorous:
         return None
     reach = eta**2 * sp.diff(d.dual, eta)
     return _bracket(reach, eta, x**2)
@@ -151,7 +151,7 @@ def _eta_hat(d: "Duality", x: Any) -> Any:
 def _dual(d: "Duality", level: Any) -> Any:
     if d.dual is not None:
         return interval_at(d.dual, {eta: level})
-    if d.eta_hat is None or d.conditions["monotone"].status != "proved":
+    if d.eta_hat is None or not d.conditions["monotone"].is_rigorous:
         return None
     reach = _bracket(d.eta_hat, w, level)
     if reach is None:

@@ -11,7 +11,7 @@ import sympy as sp
 from etatrick.theory.balls import value_at
 from etatrick.theory.continuity import is_continuous
 from etatrick.theory.pieces import Piece, inside, pieces, placed, witness_at
-from etatrick.theory.signs import Relation, points, prove_sign
+from etatrick.theory.signs import Relation, keeps_sign, points, prove_sign
 from etatrick.theory.structure import denested, domain_text
 from etatrick.theory.symbols import eta, w
 from etatrick.theory.trees import tree
@@ -65,10 +65,10 @@ def prove_growth(expr: Any, relation: Relation = ">=", of: str = "eta_hat") -> V
         "jumps": [_break(left, right, verdict) for (left, right), verdict in zip(pairwise(parts), jumps, strict=True)],
     }  # fmt: skip
     detail = "; ".join(v.detail for v in (*verdicts, *jumps) if v.detail)
-    method = verdicts[0].method
+    method = max(verdicts, key=lambda v: v.status == "certified").method
     if len(parts) > 1:
         method = f"derivative {'≥' if relation == '>=' else relation} 0 on {len(parts)} pieces, no downward jump"
-    return Verdict("proved", method, domain, detail=detail, certificate=certificate)
+    return Verdict(Verdict.weakest(*verdicts, *jumps), method, domain, detail=detail, certificate=certificate)
 
 
 def descent(expr: Any, edges: Iterable[Any], relation: Relation, of: str) -> Verdict | None:
@@ -111,8 +111,10 @@ def _growth_on(part: Piece, relation: Relation, of: str) -> Verdict:
     if verdict.status == "refuted":
         return verdict if t in (w, eta) else placed(verdict, place, t)
     here = part.formula.subs(w, place)
-    if verdict.status == "proved" and not any(
-        is_continuous(form) for form in (here, sp.factor(sp.together(here)), sp.factor(sp.together(denested(here))))
+    if verdict.is_rigorous and not any(
+        is_continuous(form, keeps)
+        for keeps in (lambda _: False, keeps_sign)
+        for form in (here, sp.factor(sp.together(here)), sp.factor(sp.together(denested(here))))
     ):
         return Verdict("unknown", "the derivative has the sign, but a pole or jump is not excluded", verdict.domain)
     return verdict

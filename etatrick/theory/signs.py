@@ -7,7 +7,9 @@ from typing import Any, Literal
 import sympy as sp
 
 from etatrick.theory.balls import value_at
+from etatrick.theory.budget import attempt
 from etatrick.theory.continuity import is_continuous
+from etatrick.theory.cover import cover
 from etatrick.theory.limits import limit_at
 from etatrick.theory.smt import is_algebraic, refutable
 from etatrick.theory.special import Dawson
@@ -20,6 +22,8 @@ Proof = dict[str, Any]
 POINTS = 40
 DEPTH = 9
 EVALUATION = "a value enclosed by ball arithmetic"
+COVER = "ranges enclosed by ball arithmetic on boxes that cover the half-line"
+COVER_SECONDS = 3.0
 
 
 def points(*exprs: Any, count: int = POINTS, seed: int = 20211) -> Iterator[dict[Any, Any]]:
@@ -34,7 +38,8 @@ def prove_sign(expr: Any, relation: Relation = ">=", variable: Any | None = None
     """Prove ``expr ≥ 0`` or ``expr > 0`` for all positive values of its symbols.
 
     In turn: a form whose terms all show their sign; a product of factors proved one by one; if `variable` is
-    given, a nonnegative start at 0 with an increase; for algebraic formulas an SMT solver.
+    given, a nonnegative start at 0 with an increase; for algebraic formulas an SMT solver. What is left, in one
+    symbol alone, is covered by boxes of ball arithmetic.
 
     Parameters
     ----------
@@ -50,8 +55,8 @@ def prove_sign(expr: Any, relation: Relation = ">=", variable: Any | None = None
     Returns
     -------
     Verdict
-        *Proved* with the argument as data, *refuted* with a point, otherwise *unknown* with the number of points
-        at which it held.
+        *Proved* or, by boxes, *certified*, with the argument as data; *refuted* with a point; otherwise *unknown*
+        with the number of points at which it held.
 
     Examples
     --------
@@ -61,6 +66,8 @@ def prove_sign(expr: Any, relation: Relation = ">=", variable: Any | None = None
     'proved'
     >>> prove_sign(x - 1).status
     'refuted'
+    >>> prove_sign(2 + sp.sin(x), ">").status
+    'certified'
     """
     domain = domain_text(expr)
     if (proof := _by_terms(expr, relation)) is not None:
@@ -70,10 +77,11 @@ def prove_sign(expr: Any, relation: Relation = ">=", variable: Any | None = None
     )
     if refutation is not None:
         return refutation
-    proof = _proof(expr, relation, variable, depth)
-    if proof is None:
-        return Verdict("unknown", f"no proof found; held at {tested} points", domain)
-    return _proved(proof, domain)
+    if (proof := _proof(expr, relation, variable, depth)) is not None:
+        return _proved(proof, domain)
+    if (proof := _by_cover(expr, relation)) is not None:
+        return Verdict("certified", COVER, domain, detail=proof.pop("text"), certificate=proof)
+    return Verdict("unknown", f"no proof found; held at {tested} points", domain)
 
 
 _METHODS = {
@@ -95,7 +103,11 @@ def _proof(expr: Any, relation: Relation, variable: Any | None, depth: int) -> P
     for form in (joined, factored, *((_without_tanh(expr),) if expr.has(sp.tanh) else ())):
         if (found := _by_terms(form, relation)) is not None:
             return found
-    rest = _by_factors(factored, relation, variable, depth)
+
+    def grown(factor: Any, relation: Relation) -> Proof | None:
+        return _by_scaled_growth(factor, relation, variable, depth)
+
+    rest = _by_factors(factored, relation, grown)
     if rest is not None:
         return rest
     simple = sp.factor(sp.simplify(denested(joined)))
@@ -105,8 +117,24 @@ def _proof(expr: Any, relation: Relation, variable: Any | None, depth: int) -> P
         question = refutable(expr, relation == ">")
         return None if question is None else {"rule": "smt", "form": tree(expr), "smtlib": question, "text": "SMT"}
     if simple != factored:
-        return _by_factors(simple, relation, variable, depth)
+        return _by_factors(simple, relation, grown)
     return None
+
+
+def _by_cover(expr: Any, relation: Relation) -> Proof | None:
+    """Cover the half-line by boxes, for what the factors of a formula in one symbol do not show."""
+    if len(expr.free_symbols) != 1:
+        return None
+    (x,) = expr.free_symbols
+    found, _ = attempt(
+        COVER_SECONDS, lambda: _by_factors(sp.factor(sp.together(expr)), relation, lambda f, _: cover(f, x))
+    )
+    return found
+
+
+def keeps_sign(expr: Any) -> bool:
+    """Tell whether boxes that cover the half-line show that a formula in one symbol is never 0."""
+    return _by_cover(-expr if is_negative(expr) else expr, ">") is not None
 
 
 def _without_tanh(expr: Any) -> Any:
@@ -128,7 +156,7 @@ def _by_terms(form: Any, relation: Relation) -> Proof | None:
         return None
 
 
-def _by_factors(form: Any, relation: Relation, variable: Any | None, depth: int) -> Proof | None:
+def _by_factors(form: Any, relation: Relation, prove: Callable[[Any, Relation], Proof | None]) -> Proof | None:
     """Prove a product factor by factor; two negative factors make a positive one."""
     if form.has(Dawson):
         form = sp.factor(sp.together(form.rewrite(sp.erfi)))
@@ -141,7 +169,7 @@ def _by_factors(form: Any, relation: Relation, variable: Any | None, depth: int)
             base, power = factor.as_base_exp() if factor.is_Pow and factor.exp.is_Integer else (factor, sp.Integer(1))
             if is_negative(base):
                 base, negative = -base, negative != bool(power.is_odd)
-            factor, found = base, _by_scaled_growth(base, ">" if power < 0 else relation, variable, depth)
+            factor, found = base, prove(base, ">" if power < 0 else relation)
         if found is None:
             return None
         texts.append(found.pop("text"))

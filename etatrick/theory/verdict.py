@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, get_args
+from typing import Any, Final, Literal, get_args
 
 Status = Literal["proved", "certified", "checked", "refuted", "unknown"]
 
@@ -13,6 +13,8 @@ MEANING: dict[Status, str] = {
     "refuted": "false: the witness shows where",
     "unknown": "could not be settled",
 }
+
+_ORDER: Final[tuple[Status, ...]] = ("proved", "certified", "checked", "unknown", "refuted")
 
 
 @dataclass(frozen=True)
@@ -63,6 +65,11 @@ class Verdict:
         """Whether the statement was proved, certified or checked."""
         return self.status in ("proved", "certified", "checked")
 
+    @property
+    def is_rigorous(self) -> bool:
+        """Whether the statement was proved or certified."""
+        return self.status in ("proved", "certified")
+
     def to_json(self) -> dict[str, Any]:
         """Return the verdict as JSON-ready data."""
         data = {
@@ -78,6 +85,11 @@ class Verdict:
     def from_json(cls, data: Mapping[str, Any]) -> "Verdict":
         """Rebuild a verdict from :meth:`to_json` data."""
         return cls(**data)
+
+    @staticmethod
+    def weakest(*verdicts: "Verdict") -> Status:
+        """Return the status of a conclusion from several verdicts: that of its least certain premise."""
+        return max((v.status for v in verdicts), key=_ORDER.index)
 
     def __str__(self) -> str:
         witness = ", ".join(f"{name}={value:.6g}" for name, value in self.witness.items())

@@ -178,9 +178,7 @@ def test_the_sign_of_a_square_is_not_that_of_its_base() -> None:
 
 
 def test_an_unprovable_truth_is_unknown_with_the_number_of_points() -> None:
-    verdict = prove_sign(x + 2 + sp.sin(x) * sp.exp(-x), ">=")
-    assert verdict.status in ("unknown", "proved")
-    hard = prove_sign(sp.exp(x) + sp.cos(3 * x) * x - x / 2)
+    hard = prove_sign(a * x + 2 + sp.sin(x) * sp.exp(-x))
     assert hard.status == "unknown"
     assert "40 points" in hard.method
 
