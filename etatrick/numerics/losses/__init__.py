@@ -1,0 +1,5 @@
+"""Losses of penalised linear models, and finding one by its name."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
