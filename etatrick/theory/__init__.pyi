@@ -1,4 +1,5 @@
 from . import calculus as calculus
+from . import noise as noise
 from . import vector as vector
 from .clamping import clamped as clamped
 from .derivation import derive as derive
