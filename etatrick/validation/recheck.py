@@ -1,11 +1,8 @@
 """Checks certificates again by numbers in many digits and the solver cvc5; shares no code with the prover."""
 
 import json
-import operator
 from collections.abc import Mapping
 from dataclasses import dataclass
-from fractions import Fraction
-from functools import reduce
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final, Literal, final
@@ -13,9 +10,10 @@ from typing import Any, Final, Literal, final
 from mpmath import mp
 
 from etatrick.errors import InputError
-from etatrick.validation.recheck_trees import HEADS, ODD, FailedError, Point, breaks, inside, near, require, same
+from etatrick.validation.recheck_proofs import positive, prove, tends
+from etatrick.validation.recheck_trees import DIGITS, FailedError, Point, breaks, inside, near, require, same
 
-DIGITS, BYTES = 90, 2_000_000
+BYTES: Final = 2_000_000
 MEANING: Final = {  # condition: the facts that prove it, and those that refute it; "&" binds closer than "|"
     "subquadratic": ("eta_hat grows | eta_hat constant | only f", "eta_hat falls"),  # Ω(√u) = ½ inf over η: u/η + f(η)
     "monotone": ("eta_hat grows | eta_hat constant | only f", "eta_hat falls"),
@@ -83,98 +81,24 @@ def recheck(data: Mapping[str, Any]) -> Report:
         raise InputError("the data", f"is malformed: {error!r}", "see the page on certificates") from None
 
 
-def _tends(tree: Any, name: str, end: str, limit: Any, start: Any = 0, seed: int = 0, **given: Any) -> None:
-    errors: list[Any] = []  # must shrink by a quarter each time the exponent doubles; towards infinity, of 1/f
-    for k in (16, 32, 64):
-        with mp.workdps(DIGITS + 4 * k):
-            low, goal = Point(seed, **given).value(start), Point(seed, **given).value(limit)
-            x = mp.mpf(10) ** k if end == "oo" else low + (low or 1) / mp.mpf(10) ** k
-            found = Point(seed, **given).at(name, x, tree)
-            error = abs(found - goal) if mp.isfinite(goal) else 1 / (found * mp.sign(goal))
-            errors.append(0 if 0 <= error <= mp.mpf(10) ** (-k - 60) else error)
-    shrinks = mp.isfinite(errors[0]) and all(0 <= b <= 0.75 * a for a, b in pairwise(errors))
-    require(shrinks, f"no convergence to {mp.nstr(goal, 12)} for {name} towards {end}")
-
-
-def _positive(tree: Any, strict: bool = True) -> bool:  # of what is not algebraic, the solver only knows the sign
-    import cvc5.pythonic as smt  # type: ignore[import-untyped, unused-ignore]
-
-    solver, known = smt.Solver(), dict[str, Any]()
-    solver.setOption("tlimit-per", "30000")
-
-    def term(tree: Any, times: int = 1) -> Any:
-        head, *rest = tree if isinstance(tree, list) else [tree]
-        exponent = (rest[1] if isinstance(rest[1], list) else ["/", rest[1], 1]) if head == "^" else ["/", 0, 1]
-        power = Fraction(*exponent[1:]) if exponent[0] == "/" and isinstance(exponent[1], int) else Fraction(0)
-        if isinstance(tree, int) or head == "/":
-            found = smt.RealVal("/".join(map(str, rest or [tree])))
-        elif head in ("+", "*"):
-            found = reduce(HEADS[head], map(term, rest))
-        elif power.denominator == 1 and 0 < power < 60:
-            found = term(rest[0], int(power))
-        elif (found := known.get(key := json.dumps(tree))) is None:
-            inner = ["+", rest[0], -1] if head == "log" else rest[0] if head in ("^", *ODD) else 1
-            plain = head in ("^", "log", "exp", "cosh", "erfc", *ODD) or (not rest and "oo" not in tree)
-            require(plain and _positive(inner, head == "^"), f"{head} has no visible sign")
-            known[key] = found = smt.Real(f"_{len(known)}")
-            solver.add(found > 0 if _positive(inner) else found >= 0)
-            if power and max(power.denominator, abs(power.numerator)) < 60:
-                left, base = term(tree, power.denominator), term(rest[0], abs(power.numerator))
-                solver.add(left == base if power > 0 else left * base == 1)
-        return reduce(operator.mul, [found] * times)
-
-    try:
-        solver.add(term(tree) <= 0 if strict else term(tree) < 0)
-        return bool(solver.check() == smt.unsat)
-    except FailedError:
-        return False
-
-
-def _prove(tree: Any, proof: Any, strict: bool) -> None:  # tree ≥ 0 (> 0 where strict) for all positive symbols
-    rule, unknowns = proof["rule"], proof.get("symbols", {})
-    if rule == "product":
-        same(["*", *(["^", part["expression"], part["power"]] for part in proof["factors"])], tree)
-        for part in proof["factors"]:
-            _prove(part["expression"], part["proof"], strict or part["power"] < 0)
-    elif rule == "increasing":
-        name, start, point, above = proof["in"], proof["start"], Point(0), _positive(proof["start"])
-        same(proof["derivative"], ["D", tree, name])
-        _tends(tree, name, "0", start)
-        require(all(point.at(name, x, tree) > -1e-40 for x in inside()), f"negative at some {name}")
-        require(json.dumps(name) not in json.dumps(start) and (above or _positive(start, False)), "no start ≥ 0")
-        _prove(proof["derivative"], proof["proof"], strict and not above)
-    else:  # "terms", "smt", or "exponential", where unknowns stand for exp(u) − 1 − u − u²/2 > 0 with u > 0
-        (used := Point(0)).value(tree)
-        require(all(map(_positive, unknowns.values())) and not unknowns.keys() & used.keys(), "no such unknowns")
-        form = proof["form"]
-        for d, u in unknowns.items():
-            form = ["at", form, d, ["+", ["exp", u], -1, ["*", -1, u], ["*", ["/", -1, 2], u, u]]]
-        same(form, tree)
-        require(_positive(proof["form"], strict), f"not seen to be {'>' if strict else '>='} 0: {proof['form']}")
-
-
 class _Subject:  # the forms of one duality, against which all is checked, at a few values of its parameters
     def __init__(self, data: Any) -> None:
         self.given, self.jump, self.names = data["given"], data["jump"], {p["name"] for p in data["parameters"]}
-        self.seed, self.start, self.known = 0, 0, dict[str, set[str]]()
+        self.seed, self.known = 0, dict[str, set[str]]()
         self.forms: dict[str, Any] = {name: data.get(name) for name in ("penalty", "eta_hat", "dual", "alpha")}
         require(all((p["lower"], p["upper"]) == (0, "oo") for p in data["parameters"]), "parameters must be positive")
         require(self.forms[self.given] is not None, "the given form is missing")
         penalty, hat, f, alpha = self.forms.values()
         slope, steep = ["*", "w", ["^", hat, -1]], ["D", f, "eta"]
         prox = ["*", ["^", ["+", 1, "eta"], 2], steep]
-        above, reach, omega = steep, ["*", "eta", "eta", steep], ["*", ["/", 1, 2], ["+", f, ["*", "eta", steep]]]
-        for low in breaks(f, "eta")[:1]:  # up to its first break f may be constant: then η̂ starts there
-            if Point(0).at("eta", Point(0).value(low) / 2, steep) == 0:
-                self.start, first = low, ["at", steep, "eta", ["*", low, ["+", 1, ["/", 1, 10**25]]]]
-                above = ["piecewise", [steep, [">", "eta", low]], [first, 1]]
-                line = [
-                    "+",
-                    ["*", ["^", ["+", 1, low], 2], first],
-                    "eta",
-                    ["*", -1, low],
-                ]  # w = 0 there: any that rises
-                prox = ["piecewise", [prox, [">", "eta", low]], [line, 1]]
+        reach, omega = ["*", "eta", "eta", steep], ["*", ["/", 1, 2], ["+", f, ["*", "eta", steep]]]
+        prox = ["*", ["^", ["+", 1, "eta"], 2], steep]
+        flat = [b for b in breaks(f, "eta")[:1] if Point().at("eta", Point().value(b) / 2, steep) == 0]
+        self.start = flat[0] if flat else 0  # where η̂ starts: up to there f is constant, and curves are held, or rise
+        past = ["*", self.start, ["+", 1, ["/", 1, 10**25]]]
+        held = ["piecewise", ["eta", [">", "eta", self.start]], [past, 1]]
+        line = ["min", 0, ["+", "eta", ["*", -1, self.start]]]
+        above, prox = ["at", steep, "eta", held], ["+", ["at", prox, "eta", held], line]
         self.curves: dict[str, Any] = {  # what may grow or have a limit: functions of w, and where named so, of η
             "penalty": penalty, "eta_hat": hat, "slope": slope, "-slope": ["*", -1, slope],
             "w+slope": ["+", "w", slope], "reach_squared": reach, "dual_slope": above, "-dual_slope": ["*", -1, above],
@@ -205,10 +129,10 @@ class _Subject:  # the forms of one duality, against which all is checked, at a 
         meaning, hat, facts = MEANING[name][refuting], self.forms["eta_hat"], self.facts(certificate, refuting)
         if any("dual" in fact for fact in facts):  # functions of η say the same of w² = η²f′(η) if that grows from 0
             require("reach_squared grows" in facts, "w is not seen to grow with η")
-            _tends(self.curves["reach_squared"], "eta", "0", 0, self.start, self.seed)
+            tends(self.curves["reach_squared"], "eta", "0", 0, self.start, self.seed)
             for old, new in (("dual_slope", "slope"), ("dual_prox", "w+slope"), ("dual_penalty", "penalty")):
                 facts = {fact.replace(old, new) for fact in facts}  # f′ = Ω′², (1 + η)²f′ = (w + Ω′)²
-        facts = facts | ({"no jump"} if self.jump == 0 else {"jump"} if _positive(self.jump) else set())
+        facts = facts | ({"no jump"} if self.jump == 0 else {"jump"} if positive(self.jump) else set())
         facts |= {"only f"} if hat is None else set() if '"w"' in json.dumps(hat) else {"eta_hat constant"}
         facts |= {"f follows"} if self.given != "dual" else set()
         shown = any(set(option.split(" & ")) <= facts for option in meaning.split(" | "))
@@ -225,15 +149,15 @@ class _Subject:  # the forms of one duality, against which all is checked, at a 
         return self.known[key]
 
     def limit(self, c: Any, name: str, tree: Any, refuting: bool) -> list[str]:
-        end, limit, at = c["end"], c["value"], {symbol: Point(0).value(x) for symbol, x in c.get("at", {}).items()}
+        end, limit, at = c["end"], c["value"], {symbol: Point().value(x) for symbol, x in c.get("at", {}).items()}
         require(refuting or not at, "a limit at particular parameters proves nothing in general")
-        _tends(tree, name, end, limit, self.start if name == "eta" else 0, self.seed, **at)
+        tends(tree, name, end, limit, self.start if name == "eta" else 0, self.seed, **at)
         finite = all(mp.isfinite(Point(seed, **at).value(limit)) for seed in range(20))
-        sign = ["zero"] if limit == 0 else ["positive"] if limit == "oo" or _positive(limit) else []
+        sign = ["zero"] if limit == 0 else ["positive"] if limit == "oo" or positive(limit) else []
         return [f"at {end} {word}" for word in ("finite" if finite else "infinite", *sign)]
 
     def refutation(self, c: Any, name: str, tree: Any, refuting: bool) -> list[str]:
-        first, second = ({symbol: Point(0).value(x) for symbol, x in p.items()} for p in c["points"])
+        first, second = ({symbol: Point().value(x) for symbol, x in p.items()} for p in c["points"])
         require({**first, name: second[name]} == second and 0 < first[name] < second[name], "no increasing pair")
         require(min(first.values()) > 0, "a parameter that is not positive")
         a, b = Point(0, **first).value(tree), Point(0, **second).value(tree)
@@ -255,21 +179,21 @@ class _Subject:  # the forms of one duality, against which all is checked, at a 
             require(low < high and (flat or piece["proof"]), "an empty piece, or no proof that it grows")
             values += found
             if piece["proof"] and self.seed == 0:
-                used, table, slope = Point(0), piece["proof"]["substitution"], piece["derivative"]
+                used, table, slope = Point(), piece["proof"]["substitution"], piece["derivative"]
                 used.value(place := table.get(name, name))
                 (fresh,) = used.keys() - self.names
                 require(table.keys() <= {name}, "a substitution for a parameter")
                 for end, key in [("0", "lower"), ("oo", "upper")] if table else []:  # the place runs through the piece
-                    _tends(place, fresh, end, piece[key])
+                    tends(place, fresh, end, piece[key])
                 same(["at", slope, name, place], ["at", ["D", tree, name], name, place])
-                _prove(["at", slope, name, place], piece["proof"], strict)
+                prove(["at", slope, name, place], piece["proof"], strict)
         require(not any(b < a and not near(a, b) for a, b in pairwise(values)), "falls from a sample to the next")
         for jump in c["jumps"]:
             size, b = (Point(self.seed).value(jump[key]) for key in ("size", "at"))
             left, right, *around = (Point(self.seed).at(name, b * side, tree) for side in (*sides, 0.9, 1.1))
             scale = sum(abs(x) for x in (size, *around) if mp.isfinite(x))
             require(right - left == size or abs(right - left - size) <= mp.mpf("1e-12") * scale, "another jump")
-            require(jump["size"] in (0, "oo") or _positive(jump["size"]), "a jump that is not seen to go up")
+            require(jump["size"] in (0, "oo") or positive(jump["size"]), "a jump that is not seen to go up")
         return ["grows", "rises"] if strict else ["grows"]
 
     def identity(self, name: str, refuting: bool, certificate: Any) -> None:  # recomputed from the forms alone
@@ -293,6 +217,6 @@ class _Subject:  # the forms of one duality, against which all is checked, at a 
             require(near(below, above, 1), "the penalty jumps away from 0")
         if penalty is not None:  # Ω(0+) is the jump, or minus infinity
             deep = self.jump == 0 and Point(self.seed).at("w", mp.mpf("1e-60"), penalty) < -0.1
-            _tends(penalty, "w", "0", "-oo" if deep else self.jump, 0, self.seed)
+            tends(penalty, "w", "0", "-oo" if deep else self.jump, 0, self.seed)
         elif f is not None:
-            _tends(["*", ["/", 1, 2], f], "eta", "0", self.jump, self.start, self.seed)
+            tends(["*", ["/", 1, 2], f], "eta", "0", self.jump, self.start, self.seed)

@@ -1,15 +1,21 @@
-"""Formulas of certificates, as trees, evaluated in many digits."""
+"""Formulas of certificates, as trees: their values in many digits, and their ranges on intervals."""
 
 import operator
 import random
+from fractions import Fraction
 from functools import reduce
 from typing import Any, Final, final
 
 from mpmath import mp
+from mpmath.ctx_iv import MPIntervalContext
 
+DIGITS: Final = 90
+IV: Final = MPIntervalContext()
+IV.dps = DIGITS
 STEEP: Final = ("^", "exp", "sinh", "cosh", "tanh", "erf", "erfc", "erfi", "sin", "cos")  # hopeless for huge arguments
 PLAIN: Final = ("log", "polylog", "asin", "acos", "atan", "asinh", "acosh", "atanh", "lambertw")
-ODD: Final = ("sinh", "tanh", "asinh", "atan", "erf", "erfi", "lambertw", "dawson", "dawson_integral")
+SIGNED: Final = ("sinh", "tanh", "asinh", "atan", "erf", "erfi")  # odd, and rising on the whole line
+ODD: Final = (*SIGNED, "lambertw", "dawson_integral", "dawson")
 COMPARE: Final = {"<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge, "==": operator.eq}
 HEADS: Final[dict[str, Any]] = COMPARE | {head: getattr(mp, head) for head in (*STEEP[1:], *PLAIN)} | {
     "+": lambda *xs: sum(xs), "*": lambda *xs: reduce(operator.mul, xs), "/": operator.truediv, "not": operator.not_,
@@ -49,11 +55,17 @@ def breaks(tree: Any, name: str) -> list[Any]:
     return [b for item in tree for b in breaks(item, name)] if isinstance(tree, list) else []
 
 
+def rational(tree: Any) -> Fraction | None:
+    """Return the rational number that a formula is, or None."""
+    head, *rest = tree if isinstance(tree, list) else ["/", tree, 1]
+    return Fraction(*rest) if head == "/" and all(isinstance(part, int) for part in rest) else None
+
+
 @final
 class Point(dict[str, Any]):
     """Values of symbols, drawn from 1/10 to 10 when needed, and of formulas there."""
 
-    def __init__(self, seed: int, **given: Any) -> None:
+    def __init__(self, seed: int = 0, **given: Any) -> None:
         super().__init__(given)
         self.seed, self.signs = seed, dict[int, Any]()
 
@@ -96,3 +108,76 @@ def same(left: Any, right: Any) -> None:
     """Fail unless two formulas agree at 30 random points."""
     for a, b in ((Point(seed).value(left), Point(seed).value(right)) for seed in range(30)):
         require(near(a, b), f"{mp.nstr(a, 12)} should be {mp.nstr(b, 12)}")
+
+
+def span(tree: Any, name: str, x: Any) -> Any:
+    """Return an interval that holds all values of a formula while its one symbol is positive and in the interval x."""
+    number = rational(tree)
+    if isinstance(tree, str) or number is not None:
+        named = {name: x, "pi": IV.pi, "E": IV.e, "EulerGamma": IV.euler}
+        require(number is not None or tree in named, f"{tree} is no number")
+        return named[tree] if number is None else IV.mpf(number.numerator) / number.denominator
+    head, base, *_ = tree
+    if head == "+":
+        return sum((span(item, name, x) for item in tree[1:]), IV.mpf(0))
+    if head == "*":
+        return _product(*_factors(tree, name), name, x)
+    if head == "^" and (power := rational(tree[2])) is not None:
+        inner, whole = span(base, name, x), power.denominator == 1
+        require(inner.a >= 0 or (whole and (power > 0 or inner.b <= 0)), "a root or an inverse of what may be 0")
+        found = inner ** (abs(int(power)) if whole else abs(IV.mpf(power.numerator) / power.denominator))
+        return found if power >= 0 else 1 / found
+    told = {"^": ["exp", ["*", tree[-1], ["log", base]]], "erfc": ["+", 1, ["*", -1, ["erf", base]]],
+            "cosh": ["*", ["/", 1, 2], ["+", ["exp", base], ["exp", ["*", -1, base]]]]}  # fmt: skip
+    if head in told:
+        return span(told[head], name, x)
+    inner = span(base, name, x)
+    if head in ("exp", "log", "sin", "cos"):
+        return getattr(IV, head)(inner)
+    require(head in SIGNED or (head in ODD[:-1] and inner.a >= 0), f"no range of {head}")
+    return IV.mpf([HEADS[head](mp.mpf(end)) for end in (inner.a, inner.b)]) * (1 + IV.mpf([-1, 1]) / 10**60)
+
+
+def _factors(tree: Any, name: str) -> tuple[Fraction, list[Any]]:  # the power of the symbol, and the other factors
+    head, *rest = tree if isinstance(tree, list) else ["^", tree, 1]
+    if head == "*":
+        found = [_factors(item, name) for item in rest]
+        return sum((power for power, _ in found), Fraction(0)), [factor for _, factors in found for factor in factors]
+    return (power, []) if head == "^" and rest[0] == name and (power := rational(rest[1])) else (Fraction(0), [tree])
+
+
+def _product(power: Fraction, factors: list[Any], name: str, x: Any) -> Any:
+    steep = [f[1] for f in factors if isinstance(f, list) and f[0] == "exp"] if x.a == 0 and power else []
+    found = span(["^", name, ["/", power.numerator, power.denominator]], name, x)
+    if steep:  # xᵖ·exp(u) or its inverse, so that p < 0; if u√x ≤ a < 0, it is at most z²ᵖ·exp(a/z) with z = √x > 0
+        p, root, sign = -2 * abs(power), ["^", name, ["/", 1, 2]], 1 if power < 0 else -1
+        terms = [item for u in steep for item in (u[1:] if isinstance(u, list) and u[0] == "+" else [u])]
+        a = IV.mpf(span(["+", *(["*", sign, root, item] for item in terms)], name, x).b)
+        if a < 0:  # which grows up to z = a/2p
+            z, p = IV.sqrt(IV.mpf(x.b)), IV.mpf(p.numerator) / p.denominator
+            z = z if z < a / p else a / p
+            found = IV.mpf([0, (z**p * IV.exp(a / z)).b])
+            found = found if sign > 0 else 1 / found
+            factors = [f for f in factors if not (isinstance(f, list) and f[0] == "exp")]
+    return reduce(operator.mul, (span(f, name, x) for f in factors), found)
+
+
+def above(tree: Any, name: str, low: Any, high: Any, floor: Any = 0, slope: Any = None) -> None:
+    """Fail unless ranges on halved intervals show that a formula is finite and above a number from low to high."""
+    todo, tried, wide = [(low, high)], 0, 1 + IV.mpf([-1, 1]) / 10**60
+    while todo:
+        (low, high), tried = todo.pop(), tried + 1
+        wieldy = tried < 10000 and max(low / 10**9, mp.mpf("1e-99")) < high - low < mp.inf
+        require(wieldy, f"{name} near {mp.nstr(high, 9)}: no range above {mp.nstr(floor, 3)}")
+        x, middle = (
+            IV.mpf([low, high]) * wide,
+            (low + high) / 2 if high < 4 * low else mp.sqrt(max(low, high / 99) * high),
+        )
+        try:
+            found = span(tree, name, x)
+            if slope is not None and not found.a > floor:
+                found = span(tree, name, IV.mpf(middle)) + span(slope, name, x) * (x - middle)
+        except (ArithmeticError, ValueError):
+            found = IV.mpf([-mp.inf, mp.inf])
+        if not (found.a > floor and (low == 0 or found.b < mp.inf)):
+            todo += [(middle, high), (low, middle)]

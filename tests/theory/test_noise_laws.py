@@ -306,7 +306,7 @@ def test_count_normalised_with_very_many_blocks() -> None:
     assert law.block_odds[0] != pytest.approx(lam, rel=1e-6)
 
 
-def test_real_dropblock_keep_rates() -> None:
+def test_real_dropblock_retain_rates() -> None:
     first = SlidingBlocks2D.from_retain(0.9, 14, 14, 7).means().reshape(14, 14)
     assert (round(first.mean(), 3), round(first[0, 0], 3), round(first[7, 7], 3)) == (0.907, 0.994, 0.735)
     second = SlidingBlocks2D.from_retain(0.75, 14, 14, 7).means().reshape(14, 14)

@@ -10,11 +10,14 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
+from mpmath import mp
 
 from etatrick.errors import InputError
 from etatrick.theory import derive, penalties, strategies
 from etatrick.theory.certificates import certificates
 from etatrick.validation.recheck import Report, Result, recheck, recheck_file
+from etatrick.validation.recheck_proofs import prove
+from etatrick.validation.recheck_trees import IV, FailedError, Point, span
 
 Data = dict[str, Any]
 REAL = ("log_sum", "lp", "scad", "welsch", "shakeout", "ridge", "l0", "variational_dropout")
@@ -74,6 +77,15 @@ def test_a_hand_written_proof_by_the_solver_is_confirmed() -> None:
     rule = ["+", ["*", ["/", 1, 3], ["^", "w", 3]], ["*", ["/", -1, 2], "A", ["^", "w", 2]], ["*", ["^", "A", 2], "w"]]
     good = growth("eta_hat", slope, slope, strict=True, rule="smt")
     assert accepted(file({"eta_hat": rule}, ("A",), monotone=verdict("proved", good)))
+
+
+def test_a_square_of_a_sine_is_not_negative() -> None:
+    slope = ["+", ["/", 1, 2], ["^", ["sin", "w"], 2]]
+    rule = ["+", "w", ["*", ["/", -1, 2], ["sin", "w"], ["cos", "w"]]]
+    assert accepted(file({"eta_hat": rule}, monotone=verdict("proved", growth("eta_hat", slope, slope, strict=True))))
+    lower = ["+", ["/", -1, 2], ["^", ["sin", "w"], 2]]
+    steeper = ["*", ["/", -1, 2], ["sin", "w"], ["cos", "w"]]
+    assert not accepted(file({"eta_hat": steeper}, monotone=verdict("proved", growth("eta_hat", lower, lower))))
 
 
 # --- tampering -----------------------------------------------------------------------------------------------------
@@ -245,7 +257,7 @@ def test_limits_need_evident_convergence(penalty: Any, value: Any, ok: bool) -> 
 
 @pytest.mark.parametrize("form", [
     ["^", ["+", "w", -1], -2], ["+", "w", ["/", -1, 9]], ["log", "w"], ["^", ["+", "w", -1], ["/", 1, 2]], -1, "oo",
-    ["exp", ["log", ["+", "w", -1]]], ["+", ["^", "w", 2], ["*", -2, "w"], ["/", 99, 100]],
+    ["exp", ["log", ["+", "w", -1]]], ["+", ["^", "w", 2], ["*", -2, "w"], ["/", 99, 100]], ["sin", "w"],
 ])  # fmt: skip
 def test_a_sign_that_only_looks_visible_is_refused(form: Any) -> None:
     integral = ["+", 1, ["*", ["/", 1, 3], ["^", "w", 3]], ["*", -1, ["^", "w", 2]], ["*", ["/", 99, 100], "w"]]
@@ -265,6 +277,163 @@ def test_a_flat_start_of_f_with_a_kink_proves_nothing_about_zeros() -> None:
     data = file({"dual": f}, canonical=verdict("proved", reach), exact_zeros=verdict("proved", both))
     outcomes = {name: r.outcome for name, r in recheck(data).results.items()}
     assert outcomes == {"canonical": "confirmed", "exact_zeros": "rejected", "forms": "confirmed"}
+
+
+# --- boxes that cover the half-line --------------------------------------------------------------------------------
+
+X, INVERSE, HALF = "x", ["^", "x", -1], ["/", 1, 2]
+HALVES = [["/", 1, 4], ["/", 1, 2], 1, 2, 4]
+
+
+def total(*terms: Any) -> Any:
+    return ["+", *terms]
+
+
+def cover(boxes: list[Any], zero: list[Any], infinity: list[Any], scales: tuple[Any, Any] = (1, 1)) -> Data:
+    tos = (boxes[0], ["^", boxes[-1], -1])
+    ends = [{"to": to, "scale": scale, "forms": forms} for to, scale, forms in zip(tos, scales, (zero, infinity),
+                                                                                  strict=True)]  # fmt: skip
+    return {"rule": "cover", "in": "x", "boxes": boxes, "ends": ends}
+
+
+def shown(tree: Any, proof: Data) -> bool:
+    with mp.workdps(90):
+        try:
+            prove(tree, proof, True)
+        except (FailedError, LookupError, ValueError):
+            return False
+    return True
+
+
+SINE = total(X, minus(["sin", X]))
+GROWING = total(["exp", X], -1, minus(X))
+BUMP = total(1, minus(["*", ["^", X, 2], ["exp", minus(X)]]))
+STEEP = total(["*", ["exp", X], ["^", X, -2]], -1)
+ROOT = total(["^", total(1, ["^", X, 3]), ["/", 1, 2]], minus(X))
+WAVE = total(1, ["*", ["/", 1, 2], ["cos", X]])
+TIGHT = total(["^", X, 2], ["*", -2, X], 1, ["/", 1, 10**12])
+SINES = [SINE, total(1, minus(["cos", X])), ["sin", X], ["cos", X]]
+BELOW = ["exp", minus(INVERSE)]
+COVERS: dict[str, tuple[Any, Data]] = {
+    "sine": (SINE, cover([1, 2, 4], SINES, [total(INVERSE, minus(["sin", INVERSE]))])),
+    "growing": (GROWING, cover([1, 4], [GROWING, total(["exp", X], -1), ["exp", X]],
+                               [total(1, minus(BELOW), minus(["*", INVERSE, BELOW]))], (1, ["exp", INVERSE]))),
+    "bump": (BUMP, cover([1, 4], [BUMP], [total(1, minus(["*", BELOW, ["^", X, -2]]))])),
+    "steep": (STEEP, cover([1, 4], [total(["exp", X], minus(["^", X, 2]))],
+                           [total(["*", ["^", X, 2], ["exp", INVERSE]], -1)], (["^", X, -2], 1))),
+    "root": (ROOT, cover(HALVES, [ROOT], [total(["^", total(1, ["^", X, 3]), HALF], minus(["^", X, HALF]))],
+                         (1, ["^", X, ["/", -3, 2]]))),
+    "one box": (WAVE, cover([1], [WAVE], [total(1, ["*", ["/", 1, 2], ["cos", INVERSE]])])),
+    "tight": (TIGHT, cover(HALVES, [TIGHT], [total(1, ["*", -2, X], ["*", total(1, ["/", 1, 10**12]), ["^", X, 2]])],
+                           (1, ["^", X, -2])) | {"derivative": total(["*", 2, X], -2)}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", COVERS)
+def test_covers_are_confirmed(name: str) -> None:
+    assert shown(*COVERS[name])
+
+
+COVER_TAMPERED: list[tuple[str, tuple[Any, ...], Callable[[Any], Any]]] = [
+    ("sine", ("boxes",), dropped(0)), ("sine", ("boxes",), dropped(2)), ("sine", ("boxes",), one([])),
+    ("sine", ("boxes",), one([1, 8, 4])), ("sine", ("boxes",), one([1, 2, ["/", 399, 100]])),
+    ("sine", ("boxes",), one([-1, 4])), ("sine", ("ends",), dropped(0)), ("sine", ("ends",), lambda x: x[::-1]),
+    ("sine", ("ends", 0, "to"), one(["/", 99, 100])), ("sine", ("ends", 1, "to"), one(["/", 24, 100])),
+    ("sine", ("ends", 0, "to"), one(2)), ("sine", ("ends", 1, "to"), one("oo")),
+    ("sine", ("ends", 0, "forms"), dropped(1)), ("sine", ("ends", 0, "forms"), lambda x: x[:3]),
+    ("sine", ("ends", 0, "forms"), lambda x: x[:1]), ("sine", ("ends", 0, "forms"), one([])),
+    ("sine", ("ends", 0, "forms", 1), one(1)), ("sine", ("ends", 0, "forms", 1), more),
+    ("sine", ("ends", 0, "forms", 3), minus), ("sine", ("ends", 0, "scale"), one(2)),
+    ("sine", ("ends", 0, "scale"), one(X)), ("sine", ("ends", 1, "forms", 0), one(SINE)),
+    ("sine", ("ends", 1, "forms", 0), more), ("sine", ("in",), one("y")), ("sine", ("rule",), one("terms")),
+    ("growing", ("ends", 1, "scale"), one(1)), ("growing", ("ends", 1, "scale"), one(["exp", X])),
+    ("steep", ("ends", 0, "scale"), one(1)), ("steep", ("ends", 1, "forms", 0), lambda x: ["*", 2, x]),
+    ("tight", ("derivative",), one(0)), ("tight", ("derivative",), more), ("tight", ("derivative",), minus),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "path", "change"), COVER_TAMPERED)
+def test_a_tampered_cover_is_refused(name: str, path: tuple[Any, ...], change: Callable[[Any], Any]) -> None:
+    tree, proof = COVERS[name]
+    assert not shown(tree, put(proof, path, change))
+
+
+def dip(depth: int) -> tuple[Any, Data]:
+    """Return (x − 1)² − 10⁻ᵈ with a cover that is right up to the dip."""
+    below = ["/", -1, 10**depth]
+    tree = total(["^", X, 2], ["*", -2, X], 1, below)
+    end = total(1, ["*", -2, X], ["*", total(1, below), ["^", X, 2]])
+    return tree, cover(HALVES, [tree], [end], (1, ["^", X, -2])) | {"derivative": total(["*", 2, X], -2)}
+
+
+JUMP = minus(["atan", ["^", total(X, ["/", -1, 2]), -1]])  # grows from atan 2 up to x = 1/2, and falls by π there
+SLOPE = ["^", total(1, ["^", total(X, ["/", -1, 2]), 2]), -1]
+TOUCH = ["^", total(X, -1), 2]
+DOUBLE = ["^", ["^", total(X, -3), 2], -1]
+LESS = ["/", -1, 10**9]
+POLE = ["^", total(X, -3), -2]
+FALSE: dict[str, tuple[Any, Data]] = {
+    "dip": dip(2), "narrow dip": dip(6),
+    "touches": (TOUCH, cover([HALF, 2], [TOUCH], [["^", total(INVERSE, -1), 2]])),
+    "negative": (minus(SINE), cover([1, 2, 4], SINES, [total(INVERSE, minus(["sin", INVERSE]))], (-1, -1))),
+    "negative in one box": (minus(WAVE), cover([1], [WAVE], [total(1, ["*", HALF, ["cos", INVERSE]])], (-1, -1))),
+    "double pole": (DOUBLE, cover([1, 4], [DOUBLE], [["^", ["^", total(INVERSE, -3), 2], -1]])),
+    "below at 0": (total(SINE, LESS), cover([1, 2, 4], [total(SINE, LESS), *SINES[1:]],
+                                            [total(INVERSE, minus(["sin", INVERSE]), LESS)])),
+    "jump": (total(JUMP, 1), cover([2, 4], [total(JUMP, 1), SLOPE], [total(1, minus(["atan", ["^", total(
+        INVERSE, ["/", -1, 2]), -1]]))])),
+    "pole": (POLE, cover([1, 4], [POLE], [["^", total(INVERSE, -3), -2]])),
+    "logarithm": (["log", X], cover([1, 2], [["log", X], INVERSE], [minus(["log", X])])),
+    "two symbols": (total(X, "a"), cover([1], [total(X, "a")], [total(INVERSE, "a")])),
+    "tends to 0": (["exp", minus(X)], cover([1, 4], [["exp", minus(X)]], [BELOW])),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", FALSE)
+def test_a_cover_that_shows_nothing_is_refused(name: str) -> None:
+    assert not shown(*FALSE[name])
+
+
+RANGED: list[tuple[Any, Any, Any]] = [
+    (["*", ["^", X, -3], ["exp", minus(INVERSE)]], 0, 2), (["*", ["^", X, 2], ["exp", INVERSE]], 0, 1),
+    (["*", ["^", X, -5], ["exp", minus(["^", X, -2])], ["cos", X]], 0, 3), (["atan", X], 0, "inf"), (["erf", X], 1, 2),
+    (["*", ["cosh", X], ["erfc", X]], 0, 2), (["lambertw", X], 0, 5), (["^", X, X], "0.1", 3),
+    (["tanh", total(X, -1)], 0, "inf"),
+    (["*", ["^", X, ["/", -7, 2]], ["exp", total(3, X, minus(INVERSE))]], 0, "0.2"), (["dawson_integral", X], 0, 3),
+    (["^", total(X, -2), 2], 1, 4), (["^", total(X, -2), -3], 3, 4), (total(["log", X], "pi", "E"), 1, "inf"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("tree", "low", "high"), RANGED)
+def test_ranges_hold_all_values(tree: Any, low: Any, high: Any) -> None:
+    with mp.workdps(90):
+        found = span(tree, X, IV.mpf([mp.mpf(low), mp.mpf(high)]))
+        a, b = mp.mpf(low), min(mp.mpf(high), mp.mpf(50))
+        values = [Point().at(X, a + (b - a) * mp.mpf(k) / 200, tree) for k in range(1, 200)]
+        values += [Point().at(X, a + mp.mpf(10) ** -k, tree) for k in range(1, 4)]
+        assert all(mp.mpf(found.a) <= value <= mp.mpf(found.b) for value in values)
+
+
+@pytest.mark.parametrize("tree", [INVERSE, ["^", X, ["/", 1, 2]], ["log", X], ["lambertw", X], ["polylog", 2, X], "oo",
+                                  ["^", X, ["/", -1, 2]], ["^", X, -2], "y", ["gamma", X]])  # fmt: skip
+def test_there_is_no_range_around_a_pole_or_beyond_a_domain(tree: Any) -> None:
+    with pytest.raises((FailedError, ValueError)):
+        span(tree, X, IV.mpf([-1, 1]))
+
+
+def test_certified_verdicts_are_confirmed_from_derivation_to_check() -> None:
+    data = cast(Data, certificates(derive(eta_hat="w + sin(w)/2")))
+    certified = {name for name, found in data["verdicts"].items() if found["status"] == "certified"}
+    report = recheck(data)
+    assert len(certified) == 4
+    assert all(report.results[name].outcome == "confirmed" for name in certified)
+    assert report.ok
+    boxes: tuple[Any, ...] = (C, "pieces", 0, "proof", "factors", 0, "proof", "boxes")
+    proof = data["verdicts"]["continuous_prox"]
+    assert "cover" in json.dumps(proof)
+    factor = next(k for k, f in enumerate(proof[C]["pieces"][0]["proof"]["factors"]) if f["proof"]["rule"] == "cover")
+    path = ("verdicts", "continuous_prox", *boxes[:5], factor, *boxes[6:])
+    assert not recheck(put(data, path, one([2, 3]))).ok
 
 
 # --- bad input -----------------------------------------------------------------------------------------------------
@@ -324,11 +493,11 @@ def test_files_are_read_and_bad_ones_are_named(tmp_path: Path) -> None:
 
 
 def test_the_checker_shares_nothing_with_the_prover() -> None:
-    source = Path(sys.modules["etatrick.validation.recheck"].__file__ or "").read_text(encoding="utf-8")
-    imported = [
-        line.split()[1] for line in source.splitlines() if line.startswith(("import etatrick", "from etatrick"))
-    ]
-    assert imported == ["etatrick.errors", "etatrick.validation.recheck_trees"]
+    modules = {f"etatrick.validation.{name}" for name in ("recheck", "recheck_proofs", "recheck_trees")}
+    sources = [Path(sys.modules[name].__file__ or "").read_text(encoding="utf-8") for name in modules]
+    lines = [line.strip() for source in sources for line in source.splitlines()]
+    imported = {line.split()[1] for line in lines if line.startswith(("import etatrick", "from etatrick"))}
+    assert imported <= modules | {"etatrick.errors"}
     code = ("import sys, etatrick.validation.recheck; print([m for m in sys.modules if m.split('.')[0] == 'sympy' "
             "or m.startswith(('etatrick.theory', 'cvc5'))])")  # fmt: skip
     output = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout

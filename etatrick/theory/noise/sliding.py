@@ -122,7 +122,7 @@ class SlidingBlocks(WindowLaw):
 
     @classmethod
     def from_retain(cls, retain: Any, size: int, block_size: int, seeds: Seeds = "valid") -> "SlidingBlocks":
-        """Choose γ = (1−retain)/r · d/#seeds, as DropBlock layers do; the mean of the mask is not exactly `retain`."""
+        """Choose γ = (1−retain)/r · d/#seeds, as DropBlock layers do; the mean of the mask is only near `retain`."""
         check_seeds(0, seeds)
         r = integer(block_size, "block_size", 1, integer(size, "size", 1))
         places = size if seeds == "circular" else size - r + 1
@@ -172,7 +172,7 @@ class SlidingBlocks2D(WindowLaw):
     def from_retain(
         cls, retain: Any, height: int, width: int, block_size: int, seeds: Seeds = "valid"
     ) -> "SlidingBlocks2D":
-        """Choose γ = (1−retain)/r² · HW/#seeds, as DropBlock layers do; the mean of the mask is not exactly `retain`."""
+        """Choose γ = (1−retain)/r² · HW/#seeds, as DropBlock layers do; the mean of the mask is only near `retain`."""
         check_seeds(0, seeds)
         r = integer(block_size, "block_size", 1, min(integer(height, "height", 1), integer(width, "width", 1)))
         places = height * width if seeds == "circular" else (height - r + 1) * (width - r + 1)

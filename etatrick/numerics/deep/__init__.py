@@ -1,0 +1,1 @@
+"""Deep linear networks with dropout, exactly: regulariser, induced regulariser, global optimum, attaining weights."""
