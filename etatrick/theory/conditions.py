@@ -11,7 +11,7 @@ import sympy as sp
 from etatrick.errors import InputError
 from etatrick.theory.balls import value_at
 from etatrick.theory.budget import attempt
-from etatrick.theory.curves import Curve, curve_of
+from etatrick.theory.curves import Curve, curve_of, reach_squared
 from etatrick.theory.forms import falls_or_jumps
 from etatrick.theory.growth import prove_growth
 from etatrick.theory.limits import limit_at
@@ -133,7 +133,7 @@ def _canonical(d: "Duality", c: Curve) -> Verdict:
                 witness = {**place, "eta": place.pop("w")}
                 detail = "f jumps there, so f(1/ρ) is not convex"
                 return Verdict("refuted", "a jump of f", domain_text(d.dual), witness, detail)
-        return prove_growth(Curve.along(d.dual).reach, of="reach_squared")
+        return prove_growth(reach_squared(d.dual), of="reach_squared")
     growth = _monotone(d, c)
     if not growth.is_rigorous or growth.certificate is None:
         return growth

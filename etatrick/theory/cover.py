@@ -54,10 +54,14 @@ def cover(expr: Any, variable: Any) -> Cover | None:
     boxes = _boxes(expr, variable, ends[0][0], 1 / ends[1][0])
     if boxes is None:
         return None
-    return {"rule": "cover", "in": str(variable), "derivative": tree(sp.diff(expr, variable)), "boxes": [tree(edge) for edge in boxes],
-            "ends": [{"to": tree(to), "scale": tree(scale), "forms": [tree(form) for form in forms]}
-                     for to, scale, forms in ends],
-            "text": f"above 0 on {len(boxes) + 1} boxes that cover (0, ∞)"}  # fmt: skip
+    return {
+        "rule": "cover",
+        "in": str(variable),
+        "derivative": tree(sp.diff(expr, variable)),
+        "boxes": [tree(edge) for edge in boxes],
+        "ends": [{"to": tree(to), "scale": tree(scale), "forms": list(map(tree, forms))} for to, scale, forms in ends],
+        "text": f"above 0 on {len(boxes) + 1} boxes that cover (0, ∞)",
+    }
 
 
 def _end(expr: Any, x: Any) -> tuple[Any, Any, list[Any]] | None:

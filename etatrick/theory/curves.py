@@ -9,7 +9,7 @@ import sympy as sp
 
 from etatrick.theory.growth import prove_growth
 from etatrick.theory.integrals import slope_of
-from etatrick.theory.pieces import pieces
+from etatrick.theory.pieces import Piece, pieces
 from etatrick.theory.symbols import eta, w
 from etatrick.theory.tidying import unpacked
 from etatrick.theory.verdict import Verdict
@@ -53,16 +53,12 @@ class Curve:
         Where f is constant at first, w is 0 there: the slope is extended by its first value, (w + Ω′)² by a line of
         slope 1.
         """
-        f = dual.subs(eta, w)
-        parts = pieces(f)
-        if parts is None:
-            raise ValueError("the break points of f are not explicit")
-        slope, reach, prox, penalty = [], [], [], []
+        parts, reach = _parts(dual), reach_squared(dual)
+        slope, prox, penalty = [], [], []
         for part in parts:
             slant = sp.oo if part.formula.is_infinite else unpacked(sp.diff(part.formula, w))
             condition = sp.true if part.upper == sp.oo else w <= part.upper
             slope.append((slant, condition))
-            reach.append((w**2 * slant, condition))
             prox.append(((1 + w) ** 2 * slant, condition))
             penalty.append(((w * slant + part.formula) / 2, condition))
         if len(parts) == 2 and slope[0][0] == 0:  # nothing happens below the range of η̂
@@ -72,7 +68,7 @@ class Curve:
             slope[0] = (start, slope[0][1])
             edge = parts[1].lower
             prox[0] = (start * (1 + edge) ** 2 + w - edge, prox[0][1])  # grows, and meets the next piece
-        return cls(eta, _joined(slope), _joined(prox), _joined(penalty), _joined(reach), _BY_ETA)
+        return cls(eta, _joined(slope), _joined(prox), _joined(penalty), reach, _BY_ETA)
 
     def squared(self, what: str) -> bool:
         """Tell whether a function is the square of what it stands for."""
@@ -133,6 +129,33 @@ def curve_of(d: "Duality") -> Curve:
     slope = slope_of(d.eta_hat)
     prox = sp.piecewise_fold(slope + w) if isinstance(slope, sp.Piecewise) else slope + w
     return Curve(w, slope, prox, d.penalty, None, _BY_WEIGHT)
+
+
+def reach_squared(dual: Any) -> Any:
+    """Return η²f′(η), which is w² at the η that belongs to w, in the symbol w.
+
+    Raises
+    ------
+    ValueError
+        If the break points of f are not explicit.
+
+    Examples
+    --------
+    >>> reach_squared(sp.Piecewise((0, eta <= 1), (1 - 1/eta, True)))
+    Piecewise((0, w <= 1), (1, True))
+    """
+    arms = []
+    for part in _parts(dual):
+        slant = sp.oo if part.formula.is_infinite else unpacked(sp.diff(part.formula, w))
+        arms.append((w**2 * slant, sp.true if part.upper == sp.oo else w <= part.upper))
+    return _joined(arms)
+
+
+def _parts(dual: Any) -> tuple[Piece, ...]:
+    parts = pieces(dual.subs(eta, w))
+    if parts is None:
+        raise ValueError("the break points of f are not explicit")
+    return parts
 
 
 def _joined(arms: list[tuple[Any, Any]]) -> Any:

@@ -10,7 +10,7 @@ from etatrick.theory.duality import FORMS, Duality, Form, Step
 from etatrick.theory.parameters import Parameter
 from etatrick.theory.reading import Given, read, screen
 from etatrick.theory.symbols import eta, lam, w
-from etatrick.theory.tidying import length, opened_up, rebuilt, tidy
+from etatrick.theory.tidying import closed_up, length, opened_up, rebuilt
 from etatrick.theory.verdict import Verdict
 
 LATEX: Final[dict[Form, str]] = {
@@ -128,11 +128,12 @@ class _Derivation:
                 self._obtain("eta_hat", lambda: forms.odds(known["alpha"]), "η̂ = λα/(1−α)", spare=1.0)
         elif given == "dual":
             self._obtain("eta_hat", lambda: forms.eta_hat_from_dual(known["dual"]), "w² = η²f′(η) solved for η")
-            if known["eta_hat"] is not None:
+            tabulated, _ = attempt(self.deadline - time.monotonic(), lambda: forms.is_tabulated(known["eta_hat"]))
+            if known["eta_hat"] is not None and not tabulated:
                 how = "Ω = ½(w²/η̂ + f(η̂))"
                 self._obtain("penalty", lambda: forms.penalty_from_dual(known["dual"], known["eta_hat"]), how)
             self._normalise(jump)
-            if known["eta_hat"] is not None:
+            if known["penalty"] is not None:
                 self._shorten(jump)
             self._find_base()
         if known["eta_hat"] is not None:
@@ -233,7 +234,7 @@ class _Derivation:
             roots = [root for root in sp.solve(near, w) if root.is_positive]
             return roots[0] if len(roots) == 1 else None
 
-        found, _ = attempt(min(1.0, self.deadline - time.monotonic()), zero)
+        found, _ = attempt(min(3.0, self.deadline - time.monotonic()), zero)
         if found is not None:
             self.base = found.subs(self.closing)
 
@@ -253,6 +254,6 @@ class _Derivation:
         import sympy as sp
 
         if closed is None:
-            closed = tidy(opened.subs(self.closing)) if self.closing.keys() & opened.free_symbols else opened
+            closed = closed_up(opened.subs(self.closing)) if self.closing.keys() & opened.free_symbols else opened
         self.known[form], self.closed[form] = opened, rebuilt(closed)
         self.steps.append(Step(f"{LATEX[form]} = {sp.latex(closed)}", how))

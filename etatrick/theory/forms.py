@@ -7,19 +7,19 @@ import sympy as sp
 
 from etatrick.theory.balls import value_at
 from etatrick.theory.growth import descent
-from etatrick.theory.integrals import agree, penalty_from_eta_hat
+from etatrick.theory.integrals import agree, antiderivative, penalty_from_eta_hat, rational_slope
 from etatrick.theory.inverses import inverse
 from etatrick.theory.limits import limit_at
 from etatrick.theory.pieces import Piece, each, formula_near, pieces
 from etatrick.theory.signs import points
-from etatrick.theory.structure import denested, sign_of
+from etatrick.theory.structure import denested, is_smooth, sign_of
 from etatrick.theory.symbols import eta, lam, w
-from etatrick.theory.tidying import tidy
+from etatrick.theory.tidying import simplified, tidy
 
 
 def eta_hat_from_penalty(penalty: Any) -> Any:
     """Return η̂ = w/Ω′, which is +∞ where Ω is flat."""
-    return each(penalty, lambda formula: tidy(_over(sp.simplify(sp.diff(formula, w)))))
+    return each(penalty, lambda formula: tidy(_over(simplified(sp.diff(formula, w)))))
 
 
 def over_slope(penalty: Any) -> Any:
@@ -29,7 +29,7 @@ def over_slope(penalty: Any) -> Any:
 
 def eta_hat_from_alpha(alpha: Any) -> Any:
     """Return η̂ = λα/(1−α); a rule that does not mention λ is read at λ = 1."""
-    return each(odds(alpha), lambda formula: tidy(sp.simplify(formula)))
+    return each(odds(alpha), tidy)
 
 
 def odds(alpha: Any) -> Any:
@@ -103,6 +103,11 @@ def _reach(part: Piece) -> tuple[Any, Any, Any]:
     return first, last, reach
 
 
+def is_tabulated(eta_hat: Any) -> bool:
+    """Tell whether t/η̂(t) is in the table of integrals, which is quicker than putting η̂ into f."""
+    return is_smooth(eta_hat) and antiderivative(rational_slope(eta_hat)) is not None
+
+
 def penalty_from_dual(dual: Any, eta_hat: Any) -> Any | None:
     """Return Ω = ½(w²/η̂ + f(η̂)), not shifted; where η̂ is infinite Ω = ½f(∞)."""
     if isinstance(eta_hat, sp.Piecewise):
@@ -141,8 +146,10 @@ def alpha_from_eta_hat(eta_hat: Any) -> Any:
 def _retained(eta_hat: Any) -> Any:
     if eta_hat.is_infinite:
         return sp.Integer(1)
-    alpha = eta_hat / (eta_hat + lam)
-    return sp.factor(sp.cancel(sp.together(alpha))) if eta_hat.is_rational_function(w) else sp.simplify(alpha)
+    if eta_hat.is_rational_function(w):
+        return sp.factor(sp.cancel(sp.together(eta_hat / (eta_hat + lam))))
+    above, below = sp.fraction(sp.factor_terms(sp.together(eta_hat)))
+    return above / (above + lam * below)
 
 
 def dual_from_penalty(penalty: Any, eta_hat: Any) -> Any | None:
@@ -173,7 +180,7 @@ def dual_from_penalty(penalty: Any, eta_hat: Any) -> Any | None:
             branch = inverse(part.formula, w, eta)
             if branch is None:
                 return None
-            found.append((tidy(2 * area.subs(w, branch) - branch**2 / eta), last))
+            found.append((tidy(2 * _put(area, branch) - branch**2 / eta), last))
         level = last
     if level != sp.oo:
         found.append((sp.oo, sp.oo))
@@ -183,6 +190,14 @@ def dual_from_penalty(penalty: Any, eta_hat: Any) -> Any | None:
     if len(parts) and arms[-1][0] == sp.oo and len(arms) > 1 and _end_is_open(parts[-1]):
         arms[-2] = (arms[-2][0], eta < found[-2][1])
     return arms[0][0] if arms[0][1] is True else sp.Piecewise(*arms)
+
+
+def _put(area: Any, branch: Any) -> Any:
+    """Put a branch for w; a power of a positive root is put as such, so that its own roots open up."""
+    if not (branch.is_Pow and branch.exp.is_Integer):
+        return area.subs(w, branch)
+    base = sp.Dummy("base", positive=True)
+    return area.subs(w, base**branch.exp).subs(base, branch.base)
 
 
 def _end_is_open(last: Piece) -> bool:
@@ -220,6 +235,7 @@ __all__ = [
     "eta_hat_from_alpha",
     "eta_hat_from_dual",
     "eta_hat_from_penalty",
+    "is_tabulated",
     "normalised",
     "odds",
     "offset",

@@ -183,6 +183,10 @@ def _placed_zero(residual: Any, part: Piece) -> Verdict:
     place, t = inside(part)
     if residual.is_rational_function() and sp.cancel(sp.together(residual)) == 0:
         return Verdict("proved", "an identity of rational functions", domain_text(residual))
+    if t != w:  # what vanishes for every w > 0 vanishes on the piece, and is shorter to write
+        everywhere, _ = attempt(QUICK, lambda: prove_zero(residual))
+        if everywhere is not None and everywhere.status == "proved":
+            return everywhere
     verdict = prove_zero(residual.subs(w, place))
     return verdict if t == w or verdict.status != "refuted" else placed(verdict, place, t)
 

@@ -3,26 +3,27 @@
 from collections.abc import Callable
 from functools import lru_cache
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import sympy as sp
 
-from etatrick.errors import InputError
+from etatrick.errors import InputError, shortened
 from etatrick.theory.budget import attempt
+from etatrick.theory.growth import descent
 from etatrick.theory.limits import limit_at
 from etatrick.theory.pieces import formula_near, pieces
-from etatrick.theory.quadrature import area, root
+from etatrick.theory.quadrature import area, last_level, least_eta, range_start, root
 from etatrick.theory.rounding import accurate
 from etatrick.theory.special import dawson_integral
 from etatrick.theory.symbols import eta, lam, w
-from etatrick.theory.tidying import unpacked
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
     from etatrick.theory.duality import Duality
 
+SOON: Final = 1.0  # seconds for a proof on which no number depends
 NUMPY_HEADS = (
     sp.log, sp.exp, sp.Abs, sp.Min, sp.Max, sp.Piecewise, sp.sign, sp.sin, sp.cos, sp.tan, sp.sinh, sp.cosh,
     sp.tanh, sp.asinh, sp.acosh, sp.atanh, sp.asin, sp.acos, sp.atan,
@@ -63,6 +64,8 @@ def compiled(expr: Any, *arguments: Any) -> Callable[..., Any]:
         lambda e: isinstance(e, sp.log) and sp.expand(e.args[0]).as_coeff_Add()[0] == 1,
         lambda e: log1p(sp.expand(e.args[0]) - 1),
     )
+    # the library's own translation asks whether pieces that hold truth values are true, which arrays refuse
+    careful = careful.replace(sp.Heaviside, lambda x, _: sp.Function("heaviside")(x, sp.Rational(1, 2)))
     function: Callable[..., Any] = sp.lambdify(arguments, optimize(careful, [expm1_opt]), modules=[OWN, *modules])
     return function
 
@@ -93,7 +96,13 @@ def _polylog(order: Any, x: Any) -> Any:
     return np.vectorize(one, otypes=[np.float64])(order, x)
 
 
-OWN = {"polylog": _polylog, "LambertW": _lambert_w, "Dawson": _dawson, "DawsonIntegral": dawson_integral}
+OWN = {
+    "heaviside": np.heaviside,
+    "polylog": _polylog,
+    "LambertW": _lambert_w,
+    "Dawson": _dawson,
+    "DawsonIntegral": dawson_integral,
+}
 
 
 def magnitudes(x: "ArrayLike") -> "NDArray[np.float64]":
@@ -151,22 +160,35 @@ def penalty_at(d: "Duality", x: "ArrayLike") -> "NDArray[np.float64]":
         rule, base = compiled(d.eta_hat, w), float(d.base)
         found = _mapped(lambda top: area(lambda t: t / float(rule(t)), base, top), size) + float(d.jump)
         return np.where(size > 0, found, 0.0 if base == 0 else -np.inf)
-    reach = eta_hat_at(d, size)
     start = limit_at_zero(_lowest(d.dual), eta)
     shift = start - 2 * float(d.jump) if np.isfinite(start) else 0.0  # f(0+) = 2Ω(0+)
-    with np.errstate(all="ignore"):
-        square = np.where(np.isinf(reach), 0.0, size**2 / reach)
-        return np.where(size > 0, (square + _dual_beyond(d, reach) - shift) / 2, 0.0)
+    costs = _costs(d, size, eta_hat_at(d, size))
+    first = range_start(d.dual)
+    if first > 0:  # floats are too coarse for what η̂ exceeds its least value by when w is tiny
+        costs = np.minimum(costs, _costs(d, size, np.full_like(size, first)))
+    return np.where(size > 0, (costs - shift) / 2, 0.0)
 
 
 def eta_hat_at(d: "Duality", x: "ArrayLike") -> "NDArray[np.float64]":
     """Return η̂(|x|); without a closed form, the η with the least x²/η + f(η)."""
     size = magnitudes(x)
-    if d.eta_hat is not None:
+    if d.eta_hat is not None and not d.eta_hat.has(sp.Heaviside):
         at_zero = 0.0 if d.jump != 0 or (size > 0).all() else limit_at_zero(d.eta_hat, w)
         found = _exact(d.eta_hat, w, size, at_zero)
         return np.where(found < -1e12, np.inf, found)  # rounding may step over a pole
+    if d.dual is None:  # Ω alone is known
+        return evaluate(_rule(d), w, size, 0.0)
     return least_eta(d.dual, size)
+
+
+@lru_cache(maxsize=512)
+def _rule(d: "Duality") -> Any:
+    """Return η̂, where it is not known in closed form w/Ω′ as it comes, piece by piece if the pieces are explicit."""
+    if d.eta_hat is not None and not d.eta_hat.has(sp.Heaviside):
+        return d.eta_hat
+    parts, _ = attempt(SOON, lambda: pieces(d.penalty))
+    slopes = [(sp.diff(part.formula, w), w <= part.upper) for part in parts or ()]
+    return sp.Piecewise(*((sp.oo if s == 0 else w / s, c) for s, c in slopes)) if slopes else w / sp.diff(d.penalty, w)
 
 
 def dual_at(d: "Duality", e: "ArrayLike") -> "NDArray[np.float64]":
@@ -181,15 +203,30 @@ def dual_at(d: "Duality", e: "ArrayLike") -> "NDArray[np.float64]":
     if d.dual is not None:
         start = 0.0 if d.jump != 0 or (size > 0).all() else limit_at_zero(_lowest(d.dual), eta)
         return _exact(d.dual, eta, size, start)
-    if d.conditions["monotone"].status == "refuted":
-        raise InputError(str(d.eta_hat), "decreases, so no dual f reproduces Ω", "choose a nondecreasing rule")
-    rule = compiled(sp.log(d.eta_hat), w)
+    if _falls(d):
+        raise InputError(
+            shortened(str(_rule(d))), "decreases, so no dual f reproduces Ω", "choose a nondecreasing rule"
+        )
+    rule = compiled(sp.log(_rule(d)), w)
     inverse = _mapped(lambda level: root(rule, np.log(level)) if level > 0 else 0.0, size)
     inside = (inverse > 0) & np.isfinite(inverse)
     safe = np.where(inside, inverse, 1.0)
     with np.errstate(all="ignore"):
         values = 2 * penalty_at(d, safe) - safe**2 / size
     return np.where(inside, values, np.where(inverse > 0, np.inf, 2 * float(d.jump) * (size > 0)))
+
+
+@lru_cache(maxsize=512)
+def _falls(d: "Duality") -> bool:
+    """Tell whether η̂ is known to decrease: by two of its values, or else by what can be decided soon."""
+    rule = _rule(d)
+    parts = pieces(rule) or ()
+    if any(left.formula.is_infinite and not right.formula.is_infinite for left, right in pairwise(parts)):
+        return True
+    if descent(rule, (part.upper for part in parts[:-1]), ">=", "eta_hat") is not None:
+        return True
+    verdict, _ = attempt(SOON, lambda: d.conditions["monotone"])
+    return verdict is not None and verdict.status == "refuted"
 
 
 def alpha_at(d: "Duality", x: "ArrayLike", strength: float) -> "NDArray[np.float64]":
@@ -203,75 +240,13 @@ def alpha_at(d: "Duality", x: "ArrayLike", strength: float) -> "NDArray[np.float
         return np.where(np.isinf(weight), 1.0, weight / (weight + strength))
 
 
-def least_eta(dual: Any, size: "NDArray[np.float64]") -> "NDArray[np.float64]":
-    """Return the η at which x²/η + f(η) is least, for each x: by inverting x² = η²f′(η), or on a grid.
-
-    Where η²f′ rises on a grid over 200 decades the root is unique; elsewhere (f is not canonical) the best point of
-    that grid is polished, and η = ∞ is admitted.
-    """
-    reach = _log_reach(dual)
-    ladder = np.exp(np.linspace(-230.0, 230.0, 9201))
+def _costs(d: "Duality", size: "NDArray[np.float64]", level: "NDArray[np.float64]") -> "NDArray[np.float64]":
+    """Return x²/η + f(η), at η = ∞ by the limit of f."""
+    far = np.isinf(level)
+    safe = np.where(far, 1.0, level)
     with np.errstate(all="ignore"):
-        rungs = np.broadcast_to(np.asarray(reach(ladder), dtype=np.float64), ladder.shape)
-    rungs = rungs[np.isfinite(rungs)]
-    f, edges = compiled(dual, eta), _edges(dual)
-    with np.errstate(all="ignore"):
-        jumps = [float(f(np.float64(e * (1 + 1e-9))) - f(np.float64(e))) > 1e-6 for e in edges]
-    ladder = np.sort(np.concatenate([ladder, edges]))
-    if not any(jumps) and (np.diff(rungs) >= -1e-9 * (1 + np.abs(rungs[1:]))).all():
-        start = _range_start(dual)
-        return _mapped(lambda x: start if x == 0 else root(reach, np.log(x)), size)
-    return _mapped(lambda x: _polished(f, reach, x, ladder), size)
-
-
-def _edges(dual: Any) -> "NDArray[np.float64]":
-    """Return the break points of f that are followed by a finite piece."""
-    parts = pieces(dual.subs(eta, w)) or ()
-    return np.array([float(left.upper) for left, right in pairwise(parts) if not right.formula.is_infinite])
-
-
-def _range_start(dual: Any) -> float:
-    """Return η̂(0+): 0, or the end of the first piece where f is constant."""
-    if isinstance(dual, sp.Piecewise) and not dual.args[0][0].has(eta):
-        return float(dual.args[0][1].gts if dual.args[0][1].lts == eta else 0.0)
-    return 0.0
-
-
-@lru_cache(maxsize=512)
-def _log_reach(dual: Any) -> Callable[..., Any]:
-    """Compile log(η√f′(η))."""
-    arms = dual.args if isinstance(dual, sp.Piecewise) else ((dual, sp.true),)
-    slopes = [(sp.Integer(0) if f.is_infinite else unpacked(sp.diff(f, eta)), condition) for f, condition in arms]
-    logs = [
-        (-sp.oo if slope == 0 else sp.expand_log(sp.log(sp.factor(slope)), force=True), condition)
-        for slope, condition in slopes
-    ]
-    return compiled(sp.log(eta) + sp.Piecewise(*logs) / 2, eta)
-
-
-def _polished(f: Callable[..., Any], reach: Callable[..., Any], x: float, ladder: "NDArray[np.float64]") -> float:
-    """Return the least point of x²/η + f(η) near the best rung: a root of x = η√f′(η), or an end."""
-    from scipy.optimize import brentq
-
-    with np.errstate(all="ignore"):
-        costs = np.asarray(x * x / ladder + f(ladder), dtype=np.float64)
-        k = int(np.nanargmin(costs))
-        low, high = np.log(ladder[[max(k - 1, 0), min(k + 1, len(ladder) - 1)]])
-
-        def gap(logarithm: float) -> float:
-            return float(reach(np.exp(np.float64(logarithm)))) - float(np.log(x))
-
-        best = float(ladder[k])
-        if x > 0 and gap(low) < 0 < gap(high):
-            at_root = float(np.exp(brentq(gap, low, high, xtol=1e-15, rtol=1e-15)))
-            best = min(best, at_root, key=lambda level: x * x / level + float(f(np.float64(level))))
-        least = x * x / best + float(f(np.float64(best)))
-        return float("inf") if float(f(np.float64(1e150))) <= least else best
-
-
-def _dual_beyond(d: "Duality", reach: "NDArray[np.float64]") -> "NDArray[np.float64]":
-    """Return f(η), at η = ∞ by a large η."""
-    return dual_at(d, np.where(np.isinf(reach), 1e300, reach))
+        near = np.where(size > 0, size * (size / safe), 0.0) + dual_at(d, safe)
+        return np.where(far, last_level(d.dual), near)
 
 
 def _lowest(dual: Any) -> Any:

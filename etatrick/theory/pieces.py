@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import combinations, pairwise
 from typing import Any, final
 
@@ -23,6 +24,7 @@ class Piece:
     upper: Any
 
 
+@lru_cache(maxsize=2048)
 def pieces(expr: Any) -> tuple[Piece, ...] | None:
     """Return the pieces of a function of w from left to right, or None where the break points are not explicit.
 
@@ -64,22 +66,24 @@ def each(expr: Any, change: Callable[[Any], Any]) -> Any:
     return change(expr)
 
 
+def breaks(expr: Any) -> list[Any]:
+    """Return the places where a formula without parameters may break, as far as they are explicit, ascending.
+
+    Examples
+    --------
+    >>> breaks(sp.Min(w, 2) + sp.Max(sp.exp(w), sp.sinh(w) + 5))
+    [2]
+    """
+    known = set().union(*(_roots(gap) or set() for gap in _gaps(expr))) if expr.free_symbols <= {w} else set()
+    return sorted(known, key=float)
+
+
 def _by_break_points(expr: Any) -> tuple[Piece, ...] | None:
     """Find the pieces of a formula without parameters: Min, Max, Abs and Piecewise break at roots of differences."""
-    gaps: set[Any] = set()
-    for node in expr.atoms(sp.Min, sp.Max):
-        gaps |= {a - b for a, b in combinations(node.args, 2)}
-    gaps |= {node.args[0] for node in expr.atoms(sp.Abs)}
-    for node in expr.atoms(sp.Piecewise):
-        gaps |= {c.lhs - c.rhs for _, condition in node.args for c in condition.atoms(sp.core.relational.Relational)}
-    breaks: set[Any] = set()
-    for gap in gaps:
-        if w in gap.free_symbols:
-            roots, _ = attempt(1.0, lambda gap=gap: sp.solveset(gap, w, sp.Interval.open(0, sp.oo)))  # type: ignore[misc]
-            if not isinstance(roots, sp.FiniteSet) and roots != sp.S.EmptySet:
-                return None
-            breaks |= set(roots)
-    ends = [sp.Integer(0), *sorted(breaks, key=float), sp.oo]
+    roots = [_roots(gap) for gap in _gaps(expr)]
+    if None in roots:
+        return None
+    ends = [sp.Integer(0), *sorted(set().union(*(found or set() for found in roots)), key=float), sp.oo]
     found: list[Piece] = []
     for lower, upper in pairwise(ends):
         middle = lower + 1 if upper == sp.oo else (sp.Rational(float(lower)) + sp.Rational(float(upper))) / 2
@@ -91,6 +95,35 @@ def _by_break_points(expr: Any) -> tuple[Piece, ...] | None:
         else:
             found.append(Piece(formula, lower, upper))
     return tuple(found)
+
+
+def _gaps(expr: Any) -> set[Any]:
+    """Return the differences at whose roots a formula may break."""
+    gaps: set[Any] = set()
+    for node in expr.atoms(sp.Min, sp.Max):
+        gaps |= {a - b for a, b in combinations(node.args, 2)}
+    gaps |= {node.args[0] for node in expr.atoms(sp.Abs)}
+    for node in expr.atoms(sp.Piecewise):
+        gaps |= {c.lhs - c.rhs for _, condition in node.args for c in condition.atoms(sp.core.relational.Relational)}
+    return gaps
+
+
+def _roots(gap: Any) -> set[Any] | None:
+    """Return where a difference vanishes, on each of its own pieces; None where that is not explicit."""
+    if w not in gap.free_symbols:
+        return set()
+    found: set[Any] = set()
+    for part in pieces(gap) or (None,):
+        if part is None:
+            return None
+        if part.formula == 0 or w not in part.formula.free_symbols:
+            continue
+        place = sp.Interval.open(part.lower, part.upper)
+        roots, _ = attempt(1.0, lambda part=part, place=place: sp.solveset(part.formula, w, place))  # type: ignore[misc]
+        if not isinstance(roots, sp.FiniteSet) and roots != sp.S.EmptySet:
+            return None
+        found |= set(roots)
+    return found
 
 
 def _chosen(expr: Any, at: Any) -> Any | None:

@@ -14,8 +14,9 @@ from etatrick.theory.duality import Form, Step
 from etatrick.theory.grammar import parse
 from etatrick.theory.growth import descent
 from etatrick.theory.parameters import Parameter
-from etatrick.theory.pieces import pieces
+from etatrick.theory.pieces import breaks, pieces
 from etatrick.theory.signs import is_exact_zero, points
+from etatrick.theory.structure import is_smooth
 from etatrick.theory.symbols import eta, lam, w
 
 
@@ -105,11 +106,13 @@ def _expression(name: str, source: Any, variable: Any, declared: list[Any]) -> A
             remedy = f'use sympy.Symbol("{symbol}", positive=True) or the symbols of etatrick.theory'
             raise InputError(str(symbol), "every symbol must be declared positive", remedy)
     expr = expr.xreplace({number: sp.Rational(str(number)) for number in expr.atoms(sp.Float)})
-    return _in_pieces(expr) if name == "penalty" and expr.has(sp.Min, sp.Max) else expr
+    return (
+        _in_pieces(expr) if name == "penalty" and not isinstance(expr, sp.Piecewise) and not is_smooth(expr) else expr
+    )
 
 
 def _in_pieces(expr: Any) -> Any:
-    """Write Min and Max as pieces where the break points are explicit."""
+    """Write Min, Max and pieces within a formula as pieces of it, where the break points are explicit."""
     found, _ = attempt(2.0, lambda: pieces(expr))
     if found is None or len(found) < 2:
         return expr
@@ -167,7 +170,8 @@ def _refuse_descent(form: Form, expr: Any, rule: str, closing: Mapping[Any, Any]
     inner = (parts or ())[:-1]
     if any(part.formula.is_infinite for part in inner):
         raise InputError(f"{form} = {shortened(str(expr))}", "must not fall from +∞", "correct the expression")
-    found = descent(function, [part.upper for part in inner], ">=", form)
+    edges, _ = attempt(2.0, lambda: [part.upper for part in inner] or breaks(function))
+    found = descent(function, edges or (), ">=", form)
     if found is not None:
         where = ", ".join(f"{name}={value:g}" for name, value in found.witness.items())
         raise InputError(f"{form} = {shortened(str(expr))}", f"{rule}, yet it {found.detail} ({where})",

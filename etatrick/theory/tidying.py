@@ -1,5 +1,7 @@
 """Readable forms of a formula: the shortest of a few equivalent ones."""
 
+from functools import lru_cache
+from itertools import chain, combinations
 from typing import Any
 
 import sympy as sp
@@ -7,6 +9,7 @@ import sympy as sp
 from etatrick.theory.structure import denested
 
 
+@lru_cache(maxsize=2048)
 def tidy(expr: Any) -> Any:
     """Return the shortest of a few equivalent forms (all symbols positive).
 
@@ -21,30 +24,66 @@ def tidy(expr: Any) -> Any:
     if expr.is_infinite:
         return expr
     expr = expr.replace(lambda e: isinstance(e, sp.polylog) and e.args[0] == 1, sp.expand_func)
+    forms = _rewritten(expr)
+    forms += [sp.Add(*(sp.factor(term) for term in sp.Add.make_args(form))) for form in unique(forms)]
+    if expr.has(sp.log):
+        forms += [_unit_logs(form) for form in unique(forms)]
+    return _upright(min(unique(forms), key=length))
+
+
+def _rewritten(expr: Any) -> list[Any]:
+    """Return equivalent forms: by the library's search only where factoring alone could miss the shortest."""
+    if expr.is_rational_function():
+        return [expr, sp.factor(expr), sp.factor_terms(sp.cancel(expr))]
     if any(term.is_Add and _has_root(term) for term in sp.Mul.make_args(sp.denom(sp.together(expr)))):
-        expr = sp.factor(sp.radsimp(expr))  # differences of roots lose digits
-        forms = [expr]
-    else:
-        forms = [expr, sp.simplify(expr), sp.factor(denested(expr))]
+        return [sp.factor(sp.radsimp(expr))]  # differences of roots lose digits
+    if expr.has(sp.polylog):  # the library's search takes long and finds nothing
+        plain = expr.replace(sp.polylog, lambda order, z: sp.polylog(order, sp.factor(z)))
+        return [expr, plain, sp.factor(plain)]
     if expr.has(sp.tanh):
-        forms.append(sp.simplify(expr.rewrite(sp.exp)))
+        return [expr, sp.factor(denested(expr)), simplified(expr.rewrite(sp.exp))]
+    forms = [expr, simplified(expr), sp.factor(denested(expr))]
     if expr.has(sp.log):
-        forms.append(sp.logcombine(sp.simplify(sp.expand_log(expr))))
-    forms += [sp.Add(*(sp.factor(term) for term in sp.Add.make_args(form))) for form in forms]
-    if expr.has(sp.log):
-        forms += [_unit_logs(form) for form in forms]
-    return _upright(min(forms, key=length))
+        forms.append(sp.logcombine(simplified(sp.expand_log(expr))))
+    return forms
+
+
+def unique(forms: list[Any]) -> list[Any]:
+    """Return the formulas without repetitions, in their order."""
+    return list(dict.fromkeys(forms))
+
+
+@lru_cache(maxsize=2048)
+def simplified(expr: Any) -> Any:
+    """Simplify; the same formula comes up in several steps of a derivation."""
+    return sp.simplify(expr)
 
 
 def _upright(expr: Any) -> Any:
-    """Write −a/(b − c) as a/(c − b)."""
+    """Turn pairs of signs in a fraction so that fewest minus signs lead: −a/(b − c) becomes a/(c − b)."""
     above, below = sp.fraction(expr)
-    parts = list(sp.Mul.make_args(below))
-    sums = [k for k, factor in enumerate(parts) if factor.is_Add]
-    if not sums or above.is_Add or not above.could_extract_minus_sign():
+    parts = [list(sp.Mul.make_args(above)), list(sp.Mul.make_args(below))]
+    sums = [(side, k) for side in (0, 1) for k, factor in enumerate(parts[side]) if factor.is_Add]
+    if above.is_Add or not sums or len(sums) > 4:
         return expr
-    parts[sums[0]] = sp.Add(*(-term for term in parts[sums[0]].args))
-    return -above / sp.Mul(*parts)
+    forms = [expr]
+    for turned in chain.from_iterable(combinations(sums, size) for size in (1, 2)):
+        changed = [list(side) for side in parts]
+        for side, k in turned:
+            changed[side][k] = sp.Add(*(-term for term in changed[side][k].args))
+        forms.append((-1) ** len(turned) * sp.Mul(*changed[0]) / sp.Mul(*changed[1]))
+    return min(forms, key=_leading_signs)
+
+
+def _leading_signs(expr: Any) -> int:
+    """Count the factors that begin with a minus sign, or whose sums do or begin with a number and go down."""
+    parts = [factor for side in sp.fraction(expr) for factor in sp.Mul.make_args(side)]
+    count = 2 * sum(factor.is_Number and bool(factor.is_negative) for factor in parts)
+    for factor in parts:
+        if factor.is_Add:
+            first = str(factor)
+            count += 2 * first.startswith("-") + (" + " not in first and first[0].isdigit())
+    return int(count)
 
 
 def unpacked(expr: Any) -> Any:
@@ -64,9 +103,38 @@ def opened_up(expr: Any) -> Any:
     if not isinstance(expr, sp.Basic) or not expr.args:
         return expr
     if isinstance(expr, sp.Expr) and expr.is_rational_function() and not expr.is_infinite:
-        return sp.factor(sp.cancel(expr))
+        return _upright(sp.factor(sp.cancel(expr)))
     found = expr.func(*(opened_up(argument) for argument in expr.args))
     return sp.factor_terms(found) if found.is_Add else found
+
+
+def closed_up(expr: Any) -> Any:
+    """Return the shortest form of a formula into which functions of the parameters were substituted.
+
+    Examples
+    --------
+    >>> p, x = sp.Symbol("p", positive=True), sp.Symbol("x", positive=True)
+    >>> closed_up(x ** (2 / (p / (2 - p) + 1)))
+    x**(2 - p)
+    """
+    if isinstance(expr, sp.Piecewise):
+        return sp.Piecewise(*((closed_up(formula), _closed_condition(condition)) for formula, condition in expr.args))
+    if expr.is_infinite:
+        return expr
+    plain = opened_up(expr)
+    forms = [plain, sp.factor_terms(plain), sp.factor(plain)]
+    if expr.has(sp.exp):
+        forms += [sp.powsimp(form) for form in unique(forms)]
+    if expr.has(sp.log):
+        forms += [sp.expand_log(form) for form in unique(forms)]
+        forms += [sp.factor(form) for form in unique(forms)]
+    return _upright(min(unique(forms), key=length))
+
+
+def _closed_condition(condition: Any) -> Any:
+    if not isinstance(condition, sp.Rel):
+        return condition
+    return condition.func(*(min(side, _upright(opened_up(side)), key=length) for side in condition.args))
 
 
 def _has_root(expr: Any) -> bool:

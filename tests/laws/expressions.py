@@ -160,14 +160,23 @@ def rules(draw: st.DrawFn) -> Rule:
 
 
 def slope(rule: Rule, x: Real) -> Real:
-    """Ω′(x), from the text's own reading: w/η̂, w(1−α)/α, or the derivative of Ω by a central difference."""
+    """Ω′(x), from the text's own reading: w/η̂, w(1−α)/α, or from the left by differences of Ω, exact to O(h²)."""
     if rule.form == "eta_hat":
         return x / rule.piece.at(x)
     if rule.form == "alpha":
         alpha = rule.piece.at(x)
         return x * (1 - alpha) / alpha
-    h = x * mp.mpf(10) ** -12
-    return (rule.piece.at(x + h) - rule.piece.at(x - h)) / (2 * h)
+    with mp.workdps(70):
+        h = x * mp.mpf(10) ** -20  # a penalty given in pieces has its left formula at a break
+        return (3 * rule.piece.at(x) - 4 * rule.piece.at(x - h) + rule.piece.at(x - 2 * h)) / (2 * h)
+
+
+def weight(rule: Rule, x: Real) -> Real:
+    """η̂(x) = x/Ω′, +∞ where Ω is flat, and NaN where a difference of Ω is too small to be told from rounding."""
+    steepness = slope(rule, x)
+    if rule.form == "penalty" and 0 < abs(steepness) < mp.mpf(10) ** -20:
+        return mp.nan
+    return x / steepness if steepness > 0 else mp.inf
 
 
 def integral(rule: Rule, low: Real, high: Real) -> Real:

@@ -1,5 +1,6 @@
 """Closed forms beneath the derivation: special functions, integrals, inverses, limits, digits kept."""
 
+import math
 from typing import Any
 
 import mpmath as mp
@@ -7,8 +8,9 @@ import numpy as np
 import pytest
 import sympy as sp
 
-from etatrick.theory import eta, w
+from etatrick.theory import derive, eta, penalties, w
 from etatrick.theory.balls import value_at
+from etatrick.theory.clamping import clamped
 from etatrick.theory.integrals import TABLE, antiderivative
 from etatrick.theory.inverses import inverse
 from etatrick.theory.limits import limit_at
@@ -169,3 +171,33 @@ def test_trees() -> None:
     assert tree(sp.Piecewise((w, w < 1), (1, True))) == ["piecewise", ["w", ["<", "w", 1]], [1, True]]
     with pytest.raises(ValueError, match="no place in a certificate"):
         tree(sp.besselj(0, w))
+
+
+def test_rules_in_roots_of_w_are_inverted() -> None:
+    """η = w + √w is quadratic in √w; f against the parametric form 2Ω − w²/η̂ at three weights."""
+    d = derive(eta_hat="w + sqrt(w)")
+    assert d.dual is not None
+    assert not d.dual.has(sp.Abs)
+    for x in (0.2, 1.0, 7.5):
+        level = x + x**0.5
+        wanted = 2 * (x - 2 * x**0.5 + 2 * math.log1p(x**0.5)) - x**2 / level
+        assert float(d.dual_at(level)) == pytest.approx(wanted, rel=1e-12, abs=1e-13)
+
+
+def test_integrals_that_nothing_evaluates_are_left_to_quadrature() -> None:
+    """∫ 1/log(1 + t) dt from 1 is li(1 + w) − li(2)."""
+    d = derive(eta_hat="w*log(1 + w)")
+    assert d.penalty is None
+    wanted = float(mp.li(1 + 2.9) - mp.li(1 + 0.37))
+    assert float(d.penalty_at(2.9) - d.penalty_at(0.37)) == pytest.approx(wanted, rel=1e-12)
+
+
+def test_fractions_carry_no_pairs_of_minus_signs() -> None:
+    middle = penalties["scad"].duality.eta_hat.args[1][0]
+    assert str(middle) == "ell*w*(a - 1)/(a*ell - w)"
+
+
+def test_identities_of_a_clamped_rule_are_proved_at_once() -> None:
+    for name, values in (("log_sum", {"epsilon": 1.5}), ("exponential", {"c": 2.0})):
+        d = clamped(penalties[name](**values).duality, retain=0.3, strength=0.1, at_most=0.9)
+        assert {verdict.status for verdict in d.identities.values()} == {"proved"}
