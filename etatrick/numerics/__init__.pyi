@@ -7,6 +7,8 @@ from .certificates import Certificate as Certificate
 from .certificates import certify as certify
 from .compiled import CompiledPenalty as CompiledPenalty
 from .compiled import compile_penalty as compile_penalty
+from .covariance_bound import CovarianceBound as CovarianceBound
+from .covariance_bound import dual_square_bound as dual_square_bound
 from .deep.optimum import deep_dropout_minimizer as deep_dropout_minimizer
 from .factorization import dropblock_minimizer as dropblock_minimizer
 from .k_support import k_support_dual_norm as k_support_dual_norm

@@ -1,5 +1,6 @@
 from . import calculus as calculus
 from . import noise as noise
+from . import structured as structured
 from . import vector as vector
 from .clamping import clamped as clamped
 from .derivation import derive as derive
