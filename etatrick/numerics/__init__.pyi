@@ -11,11 +11,17 @@ from .covariance_bound import CovarianceBound as CovarianceBound
 from .covariance_bound import dual_square_bound as dual_square_bound
 from .deep.optimum import deep_dropout_minimizer as deep_dropout_minimizer
 from .factorization import dropblock_minimizer as dropblock_minimizer
+from .joint import JointPenalty as JointPenalty
+from .joint import joint_penalty as joint_penalty
 from .k_support import k_support_dual_norm as k_support_dual_norm
 from .k_support import k_support_norm as k_support_norm
 from .k_support import prox_k_support as prox_k_support
 from .k_support import prox_spectral_k_support as prox_spectral_k_support
 from .k_support import spectral_k_support_norm as spectral_k_support_norm
+from .last_layer import LastLayerBound as LastLayerBound
+from .last_layer import last_layer_bound as last_layer_bound
+from .last_layer import last_layer_conditions as last_layer_conditions
+from .modelling import cvxpy_joint_penalty as cvxpy_joint_penalty
 from .modelling import cvxpy_optimum as cvxpy_optimum
 from .modelling import cvxpy_penalty as cvxpy_penalty
 from .solution import Path as Path

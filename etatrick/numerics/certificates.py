@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal, final
 import numpy as np
 
 from etatrick.errors import InputError
-from etatrick.numerics.problem import Problem, finite, problem
+from etatrick.numerics.problem import JointProblem, Problem, finite, pose
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -23,7 +23,9 @@ class Certificate:
     ----------
     kkt : float
         Largest violation of the stationarity conditions: ``|x_jᵀr − λΩ′(|w_j|)sgn(w_j)|`` where w_j ≠ 0 and
-        ``max(|x_jᵀr| − λΩ′(0+), 0)`` where w_j = 0, with r = y − Xw.
+        ``max(|x_jᵀr| − λΩ′(0+), 0)`` where w_j = 0, with r = y − Xw. For a penalty with joint scales,
+        λ‖w − x‖_∞ with x the proximal map of Ω at w + z, z = Xᵀr/λ: a point that close to w has a subgradient that
+        close to z.
     relative_kkt : float
         The same divided by ‖Xᵀy‖_∞.
     gap : float or None
@@ -90,7 +92,7 @@ def certify(
     >>> certify(np.eye(2), [3.0, 0.5], [2.0, 0.0], penalties["l1"](k=1), 1.0).gap
     0.0
     """
-    posed = problem(X, y, penalty, lam, fit_intercept=fit_intercept, sample_weight=sample_weight)
+    posed = pose(X, y, penalty, lam, fit_intercept=fit_intercept, sample_weight=sample_weight)
     point = finite("coef", coef)
     if point.shape != (posed.X.shape[1],):
         rule = f"must be {posed.X.shape[1]} finite numbers"
@@ -98,7 +100,7 @@ def certify(
     return certificate(posed, point)
 
 
-def certificate(posed: Problem, coef: "NDArray[np.float64]") -> Certificate:
+def certificate(posed: Problem | JointProblem, coef: "NDArray[np.float64]") -> Certificate:
     """Return the certificate of `coef` for a posed problem."""
     violation = float(np.max(violations(posed, coef), initial=0.0))
     gap = duality_gap(posed, coef) if posed.penalty.convex or posed.lam == 0 else None
@@ -111,11 +113,13 @@ def certificate(posed: Problem, coef: "NDArray[np.float64]") -> Certificate:
     )
 
 
-def violations(posed: Problem, coef: "NDArray[np.float64]") -> "NDArray[np.float64]":
+def violations(posed: Problem | JointProblem, coef: "NDArray[np.float64]") -> "NDArray[np.float64]":
     """Return the violation of stationarity per coordinate, from the residual y − Xw."""
     descent = posed.descent(coef)
     if posed.lam == 0:
         return np.abs(descent)
+    if isinstance(posed, JointProblem):
+        return posed.lam * np.abs(coef - posed.penalty.prox(coef + descent / posed.lam, 1.0))
     pull = posed.lam * np.where(coef != 0, posed.penalty.slope(coef), 0.0)
     inside = np.abs(descent - pull * np.sign(coef))
     with np.errstate(invalid="ignore"):
@@ -123,17 +127,31 @@ def violations(posed: Problem, coef: "NDArray[np.float64]") -> "NDArray[np.float
     return np.where(coef != 0, inside, at_zero)
 
 
-def duality_gap(posed: Problem, coef: "NDArray[np.float64]") -> float:
+def duality_gap(posed: Problem | JointProblem, coef: "NDArray[np.float64]") -> float:
     """Return objective − dual value at the scaled residual θ = s(y − Xw), which is dual feasible."""
     residual = posed.y - posed.X @ coef
     if posed.lam == 0:
         projection = posed.X @ np.linalg.lstsq(posed.X, residual)[0]
         return 0.5 * float(projection @ projection)
+    if isinstance(posed, JointProblem):
+        return _joint_gap(posed, coef, residual)
     reach = float(np.max(np.abs(posed.X.T @ residual), initial=0.0)) / posed.lam
     steepest = posed.penalty.steepest
     scale = min(1.0, steepest / reach) if reach > 0 else 1.0
     # Ω* may be +∞ at sup Ω′ itself: then a point inside
     return min(_gap_at(posed, coef, residual, scale * shrink) for shrink in ((1.0,) if scale == 1.0 else SHRINK))
+
+
+def _joint_gap(posed: JointProblem, coef: "NDArray[np.float64]", residual: "NDArray[np.float64]") -> float:
+    """Return P − D at θ = y − Xw, feasible because Ω* is finite: λ[Ω(w) + Ω*(z) − ⟨z, w⟩], z = Xᵀθ/λ."""
+    pull = posed.X.T @ residual
+    charge, conjugate = posed.penalty.total(coef), posed.penalty.conjugate(pull / posed.lam)
+    gap = posed.lam * (charge + conjugate) - float(coef @ pull)
+    if gap < -1e-9 * (posed.lam * (charge + conjugate) + 1e-300):
+        raise ArithmeticError(
+            f"the dual value exceeds the objective: the conjugate of {posed.penalty.duality} is wrong"
+        )
+    return max(gap, 0.0)
 
 
 def _gap_at(posed: Problem, coef: "NDArray[np.float64]", residual: "NDArray[np.float64]", scale: float) -> float:
@@ -151,10 +169,10 @@ def _gap_at(posed: Problem, coef: "NDArray[np.float64]", residual: "NDArray[np.f
     return 0.5 * float((residual - theta) @ (residual - theta)) + max(float(pairing.sum()), 0.0)
 
 
-def _locally_minimal(posed: Problem, coef: "NDArray[np.float64]") -> bool:
+def _locally_minimal(posed: Problem | JointProblem, coef: "NDArray[np.float64]") -> bool:
     if float(np.max(violations(posed, coef), initial=0.0)) > 1e-9 * posed.scale:
         return False
-    if posed.penalty.convex or posed.lam == 0:
+    if isinstance(posed, JointProblem) or posed.penalty.convex or posed.lam == 0:
         return True
     held = np.abs(posed.descent(coef)) < posed.lam * posed.penalty.slope_at_zero * (1 - 1e-9)
     moving = np.flatnonzero((coef != 0) | ~held)

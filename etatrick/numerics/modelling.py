@@ -9,8 +9,10 @@ import sympy as sp
 
 from etatrick.errors import InputError
 from etatrick.numerics.compiled import compile_penalty
-from etatrick.numerics.problem import problem
+from etatrick.numerics.joint import JointPenalty, joint_penalty
+from etatrick.numerics.problem import JointProblem, pose
 from etatrick.theory.symbols import w
+from etatrick.theory.vector.base import VectorDuality
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -44,6 +46,9 @@ def cvxpy_penalty(penalty: Any, variable: Any) -> Any:
     """
     import cvxpy as cp
 
+    if isinstance(penalty, VectorDuality | JointPenalty):
+        remedy = "use cvxpy_joint_penalty, which returns constraints too"
+        raise InputError(repr(penalty), "needs variables for its scales, and constraints on them", remedy)
     duality = compile_penalty(penalty).duality
     if not duality.conditions["convex"].holds:
         raise InputError(
@@ -80,10 +85,45 @@ def cvxpy_penalty(penalty: Any, variable: Any) -> Any:
     return model
 
 
+def cvxpy_joint_penalty(penalty: Any, variable: Any) -> tuple[Any, list[Any]]:
+    """Return Ω(x) for a penalty with joint scales, as a cvxpy expression to minimise, and its constraints.
+
+    ½Σ x²/η over the scales η, which are variables of the model: the expression is Ω at their minimum.
+
+    Parameters
+    ----------
+    penalty : VectorDuality or JointPenalty
+        ``KSupport(k)``, ``RankWeights(omega)`` or ``GroupKSupport(groups, k)``.
+    variable : cvxpy.Expression, shape (d,)
+
+    Returns
+    -------
+    expression : cvxpy.Expression
+    constraints : list of cvxpy.Constraint
+
+    Raises
+    ------
+    InputError
+        If the penalty is another one, or does not fit the length of the variable.
+
+    Examples
+    --------
+    >>> import cvxpy as cp
+    >>> from etatrick.theory.vector.k_support import KSupport
+    >>> x = cp.Variable(2)
+    >>> charge, limits = cvxpy_joint_penalty(KSupport(1), x)
+    >>> round(float(cp.Problem(cp.Minimize(charge), [x == [3, -4], *limits]).solve(solver=cp.CLARABEL)), 4)
+    24.5
+    """
+    joint = joint_penalty(penalty)
+    joint.check(variable.shape[0])
+    return joint.model(variable)
+
+
 def cvxpy_optimum(
     X: "ArrayLike", y: "ArrayLike", penalty: Any, lam: float, *, fit_intercept: bool = False
 ) -> "tuple[float, NDArray[np.float64]]":
-    """Solve ½‖y − Xw‖² + λ Σ Ω(w_j) with cvxpy and Clarabel at their tightest tolerance.
+    """Solve ½‖y − Xw‖² + λ Σ Ω(w_j), or λΩ(w), with cvxpy and Clarabel at their tightest tolerance.
 
     An oracle that shares nothing with :func:`etatrick.numerics.solve` but the checked data.
 
@@ -112,14 +152,19 @@ def cvxpy_optimum(
     """
     import cvxpy as cp
 
-    posed = problem(X, y, penalty, lam, fit_intercept=fit_intercept)
+    posed = pose(X, y, penalty, lam, fit_intercept=fit_intercept)
     coef = cp.Variable(posed.X.shape[1])
     loss = 0.5 * cp.sum_squares(posed.y - posed.X @ coef)
-    model = cp.Problem(cp.Minimize(loss + lam * cvxpy_penalty(posed.penalty.duality, coef)))
+    if isinstance(posed, JointProblem):
+        charge, constraints = cvxpy_joint_penalty(posed.penalty, coef)
+    else:
+        charge, constraints = cvxpy_penalty(posed.penalty.duality, coef), []
+    model = cp.Problem(cp.Minimize(loss + lam * charge), constraints)
     for exponent in range(13, 7, -1):  # the tightest at which Clarabel still ends with "optimal"
         tight = dict.fromkeys(("tol_gap_abs", "tol_gap_rel", "tol_feas"), 10.0**-exponent)
         with warnings.catch_warnings(), contextlib.suppress(cp.error.SolverError):
             warnings.simplefilter("ignore", UserWarning)
+            warnings.simplefilter("ignore", RuntimeWarning)  # scales that the solver set to 0 divide by 0
             model.solve(solver=cp.CLARABEL, **tight)
             if model.status == cp.OPTIMAL:
                 break

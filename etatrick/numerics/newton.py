@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from etatrick.numerics.problem import Problem
+from etatrick.numerics.problem import JointProblem, Problem
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -54,6 +54,63 @@ def polish(problem: Problem, coef: "NDArray[np.float64]") -> "NDArray[np.float64
     polished[support] = current
     rise = problem.objective(polished) - problem.objective(coef)
     return polished if rise <= 1e-14 * (1 + abs(problem.objective(coef))) else None
+
+
+def polish_jointly(problem: JointProblem, coef: "NDArray[np.float64]") -> "NDArray[np.float64] | None":
+    """Return the minimiser with the support of `coef`, or one inside it, by Newton's method; None where it fails.
+
+    The gradient λw/η̂ is piecewise smooth in the nonzero coordinates, for weights and ranks even piecewise linear: then
+    the method ends after finitely many steps. Coordinates that would change sign are set to 0 if that is better.
+
+    Parameters
+    ----------
+    problem : JointProblem
+    coef : ndarray, shape (d,)
+        Its exact zeros stay 0.
+
+    Returns
+    -------
+    ndarray of shape (d,), or None
+    """
+    rows, target, _ = problem.compressed
+    current, best, stalled = coef, np.inf, 0
+    value = problem.objective(current)
+    for _ in range(STEPS):
+        support = np.flatnonzero(current)
+        X = rows[:, support]
+        uphill = X.T @ (target - X @ current[support]) - problem.lam * problem.penalty.slope(current)[support]
+        size = float(np.max(np.abs(uphill), initial=0.0))
+        stalled = 0 if size < best / 2 else stalled + 1
+        best = min(best, size)
+        if size == 0 or stalled >= 3:
+            break
+        step = _solve(X.T @ X + problem.lam * problem.penalty.hessian(current), uphill)
+        if step is None:
+            return None
+        found = _lower(problem, current, support, step, value)
+        if found is None:
+            break
+        current, value = found
+    return current
+
+
+def _lower(
+    problem: JointProblem,
+    current: "NDArray[np.float64]",
+    support: "NDArray[np.intp]",
+    step: "NDArray[np.float64]",
+    value: float,
+) -> "tuple[NDArray[np.float64], float] | None":
+    """Return the point along the step, or its part with the same signs, whose objective is no higher; or None."""
+    for length in (1.0, 0.5, 0.25, 0.125):
+        moved = current.copy()
+        moved[support] += length * step
+        kept = np.where(np.sign(moved) == np.sign(current), moved, 0.0)
+        points = [moved] if np.array_equal(moved, kept) else [moved, kept]
+        reached, point = min(((problem.objective(p), p) for p in points), key=lambda pair: pair[0])
+        if reached <= value + 1e-14 * (1 + abs(value)):
+            return point, reached
+    return None
 
 
 def _solve(hessian: "NDArray[np.float64]", residual: "NDArray[np.float64]") -> "NDArray[np.float64] | None":

@@ -1,31 +1,36 @@
 """A penalised least-squares problem: checked data, the objective, and what solvers ask of it."""
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, final
+from typing import TYPE_CHECKING, Any, Final, Self, final
 
 import numpy as np
 
 from etatrick.errors import InputError
 from etatrick.numerics.compiled import CompiledPenalty, compile_penalty
+from etatrick.numerics.joint import JointPenalty, joint_penalty
+from etatrick.theory.vector.base import VectorDuality
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
+KEPT: Final = ("gram", "correlation", "compressed", "steepness")
+POWER_STEPS: Final = 30
 
-@final
+
 @dataclass(frozen=True, eq=False)
-class Problem:
-    r"""Minimise ½‖y − Xw‖² + λ Σ_j Ω(w_j).
+class LeastSquares(ABC):
+    r"""Minimise ½‖y − Xw‖² + λ Ω(w), whatever Ω.
 
     An intercept and sample weights are absorbed: `X` and `y` here are centred by the weighted means and scaled
-    by the square roots of the weights. Make one with :func:`problem`.
+    by the square roots of the weights. Make one with :func:`problem` or :func:`pose`.
 
     Parameters
     ----------
     X : ndarray, shape (n, d)
     y : ndarray, shape (n,)
-    penalty : CompiledPenalty
+    penalty : CompiledPenalty or JointPenalty
     lam : float
         λ ≥ 0.
     X_mean, y_mean : ndarray of shape (d,), float
@@ -34,10 +39,14 @@ class Problem:
 
     X: "NDArray[np.float64]"
     y: "NDArray[np.float64]"
-    penalty: CompiledPenalty
+    penalty: CompiledPenalty | JointPenalty
     lam: float
     X_mean: "NDArray[np.float64]"
     y_mean: float
+
+    @abstractmethod
+    def charge(self, coef: "NDArray[np.float64]") -> float:
+        """Return Ω(w), summed over coordinates where it splits."""
 
     @cached_property
     def gram(self) -> "NDArray[np.float64]":
@@ -60,21 +69,68 @@ class Problem:
         return 0.5 * float(residual @ residual)
 
     def objective(self, coef: "NDArray[np.float64]") -> float:
-        """Return ½‖y − Xw‖² + λ Σ Ω(w_j)."""
-        charge = self.lam * float(self.penalty.value(coef).sum()) if self.lam else 0.0
-        return self.loss(coef) + charge
+        """Return ½‖y − Xw‖² + λ Ω(w)."""
+        return self.loss(coef) + (self.lam * self.charge(coef) if self.lam else 0.0)
 
     def descent(self, coef: "NDArray[np.float64]") -> "NDArray[np.float64]":
         """Return Xᵀ(y − Xw), the negative gradient of the loss, from the residual itself."""
         return self.X.T @ (self.y - self.X @ coef)
 
-    def with_lam(self, lam: float) -> "Problem":
-        """Return the same problem at another λ; XᵀX and Xᵀy are kept."""
-        other = Problem(self.X, self.y, self.penalty, lam, self.X_mean, self.y_mean)
-        for name in ("gram", "correlation"):
+    def with_lam(self, lam: float) -> Self:
+        """Return the same problem at another λ; XᵀX, Xᵀy and the like are kept."""
+        other = type(self)(self.X, self.y, self.penalty, lam, self.X_mean, self.y_mean)
+        for name in KEPT:
             if name in self.__dict__:
                 other.__dict__[name] = self.__dict__[name]
         return other
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Problem(LeastSquares):
+    """Minimise ½‖y − Xw‖² + λ Σ_j Ω(w_j); see :class:`LeastSquares`."""
+
+    penalty: CompiledPenalty
+
+    def charge(self, coef: "NDArray[np.float64]") -> float:
+        """Return Σ_j Ω(w_j)."""
+        return float(self.penalty.value(coef).sum())
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class JointProblem(LeastSquares):
+    """Minimise ½‖y − Xw‖² + λ Ω(w) for a penalty with joint scales; see :class:`LeastSquares`."""
+
+    penalty: JointPenalty
+
+    def charge(self, coef: "NDArray[np.float64]") -> float:
+        """Return Ω(w)."""
+        return self.penalty.total(coef)
+
+    @cached_property
+    def compressed(self) -> "tuple[NDArray[np.float64], NDArray[np.float64], float]":
+        """R, Qᵀy and ½‖y − QQᵀy‖² with X = QR, if that saves rows; otherwise X, y and 0."""
+        n, d = self.X.shape
+        if n < 2 * d:
+            return self.X, self.y, 0.0
+        basis, triangle = np.linalg.qr(self.X)
+        inside = basis.T @ self.y
+        outside = self.y - basis @ inside
+        return triangle, inside, 0.5 * float(outside @ outside)
+
+    @cached_property
+    def steepness(self) -> float:
+        """About the largest eigenvalue of XᵀX, from below, by power iteration."""
+        rows = self.compressed[0]
+        vector, size = self.correlation + self.scale * np.cos(np.arange(rows.shape[1])), 0.0
+        for _ in range(POWER_STEPS):
+            length = float(np.linalg.norm(vector))
+            if length == 0:
+                break
+            vector = rows.T @ (rows @ (vector / length))
+            size = float(np.linalg.norm(vector))
+        return size
 
 
 def problem(
@@ -86,7 +142,7 @@ def problem(
     fit_intercept: bool = False,
     sample_weight: "ArrayLike | None" = None,
 ) -> Problem:
-    """Check the data and return the problem with intercept and weights absorbed.
+    """Check the data and return the separable problem with intercept and weights absorbed.
 
     Parameters
     ----------
@@ -115,6 +171,56 @@ def problem(
     >>> problem([[1.0], [2.0]], [1.0, 2.0], penalties["l1"](k=1), 0.1).objective(np.array([1.0]))
     0.1
     """
+    check_lam(lam)
+    rows, target, X_mean, y_mean = _absorbed(X, y, fit_intercept, sample_weight)
+    return Problem(rows, target, compile_penalty(penalty), float(lam), X_mean, y_mean)
+
+
+def pose(
+    X: "ArrayLike",
+    y: "ArrayLike",
+    penalty: Any,
+    lam: float,
+    *,
+    fit_intercept: bool = False,
+    sample_weight: "ArrayLike | None" = None,
+) -> Problem | JointProblem:
+    """Check the data and return the problem, separable or with joint scales as the penalty is.
+
+    Parameters
+    ----------
+    X, y, lam, fit_intercept, sample_weight
+        As for :func:`problem`.
+    penalty : Duality, catalogue entry, CompiledPenalty, VectorDuality or JointPenalty
+
+    Returns
+    -------
+    Problem or JointProblem
+
+    Raises
+    ------
+    InputError
+        As :func:`problem`; also for a vector dual without a proximal map, or of another length.
+
+    Examples
+    --------
+    >>> from etatrick.theory.vector.k_support import KSupport
+    >>> pose(np.eye(2), [1.0, 2.0], KSupport(1), 0.5).objective(np.array([1.0, 1.0]))
+    1.5
+    """
+    if not isinstance(penalty, VectorDuality | JointPenalty):
+        return problem(X, y, penalty, lam, fit_intercept=fit_intercept, sample_weight=sample_weight)
+    check_lam(lam)
+    joint = joint_penalty(penalty)
+    rows, target, X_mean, y_mean = _absorbed(X, y, fit_intercept, sample_weight)
+    joint.check(rows.shape[1])
+    return JointProblem(rows, target, joint, float(lam), X_mean, y_mean)
+
+
+def _absorbed(
+    X: "ArrayLike", y: "ArrayLike", fit_intercept: bool, sample_weight: "ArrayLike | None"
+) -> "tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64], float]":
+    """Return checked data centred and weighted, and the means subtracted."""
     matrix = finite("X", X, 2)
     target = finite("y", y, 1)
     if matrix.shape[0] == 0 or matrix.shape[1] == 0:
@@ -122,7 +228,6 @@ def problem(
     if len(target) != len(matrix):
         shapes = f"X of shape {matrix.shape} and y of shape {target.shape}"
         raise InputError(shapes, "X and y must have the same number of rows", "check how they were read")
-    check_lam(lam)
     weights = np.ones(len(target)) if sample_weight is None else finite("sample_weight", sample_weight, 1)
     if weights.shape != target.shape:
         shapes = f"sample_weight of shape {weights.shape}"
@@ -137,8 +242,7 @@ def problem(
             float(np.average(target, weights=weights)),
         )
     root = np.sqrt(weights)
-    return Problem((matrix - X_mean) * root[:, None], (target - y_mean) * root, compile_penalty(penalty),
-                   float(lam), X_mean, y_mean)  # fmt: skip
+    return (matrix - X_mean) * root[:, None], (target - y_mean) * root, X_mean, y_mean
 
 
 def check_lam(lam: float) -> None:

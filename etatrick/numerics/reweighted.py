@@ -5,13 +5,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from etatrick.numerics.problem import Problem
+from etatrick.numerics.problem import LeastSquares
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-def ridge_step(problem: Problem, weight: "NDArray[np.float64]") -> "NDArray[np.float64]":
+def ridge_step(problem: LeastSquares, weight: "NDArray[np.float64]") -> "NDArray[np.float64]":
     r"""Return the minimiser of ½‖y − Xw‖² + (λ/2) Σ w_j²/η_j for fixed η.
 
     Computed as :math:`D^{1/2}(D^{1/2}X^TXD^{1/2}+\lambda I)^{-1}D^{1/2}X^Ty` with D = diag η, or through the n×n
@@ -19,7 +19,7 @@ def ridge_step(problem: Problem, weight: "NDArray[np.float64]") -> "NDArray[np.f
 
     Parameters
     ----------
-    problem : Problem
+    problem : LeastSquares
     weight : ndarray, shape (d,)
         η ≥ 0, possibly infinite (then that coordinate is not penalised).
 
@@ -59,7 +59,7 @@ def ridge_step(problem: Problem, weight: "NDArray[np.float64]") -> "NDArray[np.f
 
 
 def _least_squares_step(
-    problem: Problem, weight: "NDArray[np.float64]", free: "NDArray[np.bool_]"
+    problem: LeastSquares, weight: "NDArray[np.float64]", free: "NDArray[np.bool_]"
 ) -> "NDArray[np.float64]":
     """Solve by least squares on the augmented rows, in w/√η where penalised: nothing is divided by η."""
     root = np.sqrt(np.where(free, 1.0, weight))
@@ -69,7 +69,7 @@ def _least_squares_step(
     return root * shortest
 
 
-def reweighted_ridge(problem: Problem, start: "NDArray[np.float64]") -> Iterator["NDArray[np.float64]"]:
+def reweighted_ridge(problem: LeastSquares, start: "NDArray[np.float64]") -> Iterator["NDArray[np.float64]"]:
     """Yield the iterates of w ← ridge step at η = η̂(w), without end; the objective never increases.
 
     A coordinate at exactly 0 with η̂(0) = 0 stays there (*zero locking*): :func:`etatrick.numerics.solve` tests
@@ -77,7 +77,7 @@ def reweighted_ridge(problem: Problem, start: "NDArray[np.float64]") -> Iterator
 
     Parameters
     ----------
-    problem : Problem
+    problem : LeastSquares
     start : ndarray, shape (d,)
 
     Yields

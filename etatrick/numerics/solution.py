@@ -35,7 +35,7 @@ class Solution:
         Recomputed from the data; see :func:`etatrick.numerics.certify`.
     status : Status
     iterations : int
-        Reweighted ridge steps taken.
+        Steps taken.
     history : tuple of float
         The objective after each step; it never increases beyond rounding.
     """

@@ -9,8 +9,9 @@ import numpy as np
 from etatrick.errors import InputError
 from etatrick.numerics.certificates import certificate, violations
 from etatrick.numerics.compiled import CompiledPenalty
+from etatrick.numerics.joint_solver import AUTO, REWEIGHTED, minimise_jointly
 from etatrick.numerics.newton import polish
-from etatrick.numerics.problem import Problem, check_lam, finite, problem
+from etatrick.numerics.problem import JointProblem, LeastSquares, Problem, check_lam, finite, pose
 from etatrick.numerics.reweighted import reweighted_ridge, ridge_step
 from etatrick.numerics.solution import Path, Solution, Status
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 Method = Literal["auto", "reweighted_ridge"]
 ROUND: Final = 25  # reweighted steps between two attempts to finish with Newton's method
 ROUNDS: Final = 400
+LEFT: Final = 10.0  # where paths of squared norms start, times N*(Xᵀy)²/‖y‖²
 NEGLIGIBLE: Final = 1e-7  # relative size below which a coordinate is tried at exactly 0
 
 
@@ -36,7 +38,7 @@ def solve(
     start: "ArrayLike | None" = None,
     tol: float = 1e-12,
 ) -> Solution:
-    """Minimise ½‖y − Xw‖² + λ Σ_j Ω(w_j) by reweighted ridge steps finished by Newton's method.
+    """Minimise ½‖y − Xw‖² + λ Σ_j Ω(w_j), or λΩ(w), by first-order steps finished by Newton's method.
 
     For a convex penalty the result is the global optimum; otherwise a stationary point reached by descent from
     `start`, whose zeros were tested: a zero whose gradient exceeds λΩ′(0+) is released, so the reweighted
@@ -46,20 +48,21 @@ def solve(
     ----------
     X : array_like, shape (n, d)
     y : array_like, shape (n,)
-    penalty : Duality or catalogue entry
-        Without free parameters, e.g. ``penalties["log_sum"](epsilon=2)``.
+    penalty : Duality, catalogue entry or VectorDuality
+        Without free parameters, e.g. ``penalties["log_sum"](epsilon=2)``; or with scales that share a budget:
+        ``KSupport(k=3)``, ``RankWeights(omega)``, ``GroupKSupport(groups, k)``, halves of squared norms.
     lam : float
         λ ≥ 0, multiplying ΣΩ; the loss is a sum, not a mean (scikit-learn's Lasso has alpha = λ/n).
     loss : {"squared"}
         ½‖y − Xw‖².
     method : {"auto", "reweighted_ridge"}
-        "auto" chooses reweighted ridge, the only method for this loss so far.
+        "auto" chooses reweighted ridge, or for joint scales accelerated proximal gradient.
     fit_intercept : bool
         Whether to fit an unpenalised constant.
     sample_weight : array_like, shape (n,), optional
         Nonnegative weights of the terms of the loss.
     start : array_like, shape (d,), optional
-        Where to start; by default the ridge solution with η = 1.
+        Where to start; by default the ridge solution with η = 1, or 0 for accelerated proximal gradient.
     tol : float
         Relative KKT residual to reach.
 
@@ -85,7 +88,11 @@ def solve(
     _check_choice("method", method, ("auto", "reweighted_ridge"))
     if not (_is_number(tol) and tol > 0):
         raise InputError(f"tol = {tol}", "the tolerance must be > 0", "leave it at 1e-12")
-    posed = problem(X, y, penalty, lam, fit_intercept=fit_intercept, sample_weight=sample_weight)
+    posed = pose(X, y, penalty, lam, fit_intercept=fit_intercept, sample_weight=sample_weight)
+    if isinstance(posed, JointProblem):
+        phases = AUTO if method == "auto" else REWEIGHTED
+        first = np.zeros(posed.X.shape[1]) if start is None and method == "auto" else _start(posed, start)
+        return minimise_jointly(posed, first, tol, phases)
     _check_penalty(posed.penalty)
     return _minimise(posed, _start(posed, start), tol)
 
@@ -110,7 +117,7 @@ def path(
     X, y, penalty, fit_intercept, sample_weight, tol
         As in :func:`solve`.
     lams : sequence of float, optional
-        The grid; by default `n_lams` values from ``lam_max`` = ‖Xᵀy‖_∞/Ω′(0+) down to `ratio` of it.
+        The grid; by default `n_lams` values from :func:`lam_max` down to `ratio` of it.
     n_lams, ratio : int, float
         Length and reach of the default grid.
     progress : callable
@@ -132,8 +139,9 @@ def path(
     >>> p.lams
     array([3.  , 0.3 , 0.03])
     """
-    posed = problem(X, y, penalty, 1.0, fit_intercept=fit_intercept, sample_weight=sample_weight)
-    _check_penalty(posed.penalty)
+    posed = pose(X, y, penalty, 1.0, fit_intercept=fit_intercept, sample_weight=sample_weight)
+    if isinstance(posed, Problem):
+        _check_penalty(posed.penalty)
     grid = _grid(posed, n_lams, ratio) if lams is None else finite("lams", lams, 1)
     if len(grid) == 0:
         raise InputError("lams of length 0", "needs at least one λ", "leave it out for the default grid")
@@ -141,18 +149,31 @@ def path(
         check_lam(float(lam))
     solutions: list[Solution] = []
     for index, lam in enumerate(grid):
-        here = posed.with_lam(float(lam))
         warm = [solutions[-1].coef] if solutions else []
-        starts = warm if warm and posed.penalty.convex else [_start(here, None), *warm]
-        solutions.append(min((_minimise(here, s, tol) for s in starts), key=lambda s: s.objective))
+        solutions.append(_along(posed.with_lam(float(lam)), warm, tol))
         progress((index + 1) / len(grid))
     return Path(grid, tuple(solutions))
 
 
-def lam_max(posed: Problem) -> float:
-    """Return the least λ at which 0 is stationary, ‖Xᵀy‖_∞/Ω′(0+): infinite where Ω′(0+) = 0."""
+def lam_max(posed: Problem | JointProblem) -> float:
+    """Return where a path starts: the least λ at which 0 is stationary, ‖Xᵀy‖_∞/Ω′(0+), infinite where Ω′(0+) = 0.
+
+    Half a squared norm N holds the weights at 0 for no λ; its paths start where it leaves at most a tenth of ½‖y‖² to
+    be explained, since the minimum is at least ½‖y‖² − N*(Xᵀy)²/(2λ): at λ = 10 N*(Xᵀy)²/‖y‖².
+    """
+    if isinstance(posed, JointProblem):
+        energy = float(posed.y @ posed.y)
+        return LEFT * 2 * posed.penalty.conjugate(posed.correlation) / energy if energy > 0 else 0.0
     slope = posed.penalty.slope_at_zero
     return float("inf") if slope == 0 else float(np.max(np.abs(posed.correlation))) / slope
+
+
+def _along(posed: Problem | JointProblem, warm: "list[NDArray[np.float64]]", tol: float) -> Solution:
+    """Solve from the last solution of a path, and where the penalty is not convex from a cold start too."""
+    if isinstance(posed, JointProblem):
+        return minimise_jointly(posed, warm[0] if warm else np.zeros(posed.X.shape[1]), tol)
+    starts = warm if warm and posed.penalty.convex else [_start(posed, None), *warm]
+    return min((_minimise(posed, s, tol) for s in starts), key=lambda s: s.objective)
 
 
 def _minimise(posed: Problem, start: "NDArray[np.float64]", tol: float) -> Solution:
@@ -227,7 +248,7 @@ def _release(posed: Problem, coef: "NDArray[np.float64]", tol: float) -> "NDArra
     return None
 
 
-def _start(posed: Problem, start: "ArrayLike | None") -> "NDArray[np.float64]":
+def _start(posed: LeastSquares, start: "ArrayLike | None") -> "NDArray[np.float64]":
     d = posed.X.shape[1]
     if start is None:
         return ridge_step(posed, np.ones(d))
@@ -237,14 +258,15 @@ def _start(posed: Problem, start: "ArrayLike | None") -> "NDArray[np.float64]":
     return coef
 
 
-def _grid(posed: Problem, n_lams: int, ratio: float) -> "NDArray[np.float64]":
+def _grid(posed: Problem | JointProblem, n_lams: int, ratio: float) -> "NDArray[np.float64]":
     if not (_is_count(n_lams) and n_lams >= 1):
         raise InputError(f"n_lams = {n_lams}", "must be an integer ≥ 1", "choose e.g. n_lams=100")
     if not (_is_number(ratio) and 0 < ratio < 1):
         raise InputError(f"ratio = {ratio}", "must lie strictly between 0 and 1", "choose e.g. ratio=0.01")
     top = lam_max(posed)
     if not np.isfinite(top) or top == 0:
-        raise InputError(str(posed.penalty.duality.penalty), "has no λ at which all weights are 0", "pass lams=…")
+        formula = repr(posed.penalty.duality) if isinstance(posed, JointProblem) else str(posed.penalty.duality.penalty)
+        raise InputError(formula, "has no λ at which all weights are 0, or has them at every λ", "pass lams=…")
     return top * np.geomspace(1.0, ratio, n_lams) if n_lams > 1 else np.array([top])
 
 

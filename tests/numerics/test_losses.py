@@ -14,7 +14,7 @@ from scipy.optimize import minimize_scalar
 from etatrick.errors import InputError
 from etatrick.numerics.losses import Gamma, Huber, Logistic, Loss, Multinomial, Poisson, Squared, loss_named
 from etatrick.numerics.losses.names import NAMES
-from tests.tolerances import FLOAT64, SOLVER
+from tolerances import FLOAT64, SOLVER
 
 SCALAR: list[tuple[Loss, tuple[float, float]]] = [
     (Squared(), (-5, 5)), (Huber(0.7), (-5, 5)), (Logistic(), (0, 1)), (Poisson(), (0, 20)), (Gamma(), (0.01, 20)),

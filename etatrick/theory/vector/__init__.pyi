@@ -7,6 +7,9 @@ from .fields import decreasing_field as decreasing_field
 from .fields import gradient_field as gradient_field
 from .fields import potential_at as potential_at
 from .groups import Groups as Groups
+from .k_support import GroupKSupport as GroupKSupport
+from .k_support import KSupport as KSupport
+from .k_support import RankWeights as RankWeights
 from .mixing import Exponential as Exponential
 from .mixing import HalfCauchy as HalfCauchy
 from .mixing import InverseGamma as InverseGamma

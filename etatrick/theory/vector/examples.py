@@ -9,6 +9,7 @@ import numpy as np
 from etatrick.theory.vector.base import VectorDuality
 from etatrick.theory.vector.difference import L1MinusL2
 from etatrick.theory.vector.groups import Groups
+from etatrick.theory.vector.k_support import GroupKSupport, KSupport, RankWeights
 from etatrick.theory.vector.mixing import Exponential, HalfCauchy, InverseGamma
 from etatrick.theory.vector.mixtures import JointMap, ScaleMixture
 from etatrick.theory.vector.ordered import Ordered
@@ -60,6 +61,13 @@ VECTOR_EXAMPLES: Final[Mapping[str, Example]] = {
     "l1_minus_half_l2": Example(lambda: L1MinusL2(0.5), (4,), "Yin, Lou, He, Xin 2015"),
     "ordered": Example(Ordered, (5,), "Micchelli, Morales, Pontil 2013"),
     "overlapping": Example(lambda: Overlapping(((0, 1, 2), (2, 3), (3, 4, 0))), (5,), "Jacob, Obozinski, Vert 2009"),
+    "k_support": Example(lambda: KSupport(2.5), (5,), "Argyriou, Foygel, Srebro 2012"),
+    "rank_weights": Example(
+        lambda: RankWeights((2.0, 1.0, 1.0, 0.2, 0.0)),
+        (5,),
+        "scales in a polymatroid; contains Argyriou, Foygel, Srebro 2012",
+    ),
+    "group_k_support": Example(lambda: GroupKSupport(((0, 2), (1, 3, 4)), 1.5), (5,), "Rao, Dudík, Harchaoui 2017"),
     "nuclear": Example(lambda: _spectral("w"), (3, 4), "Fazel, Hindi, Boyd 2001"),
     "log_det": Example(lambda: _spectral("log(1 + w)"), (4, 3), "Fazel, Hindi, Boyd 2003"),
     "sparse_bayes": Example(_design, (4,), "Tipping 2001; Wipf, Nagarajan 2008"),
