@@ -13,9 +13,10 @@ from etatrick.theory.budget import attempt
 from etatrick.theory.growth import descent
 from etatrick.theory.limits import limit_at
 from etatrick.theory.pieces import formula_near, pieces
-from etatrick.theory.quadrature import area, last_level, least_eta, range_start, root
+from etatrick.theory.quadrature import area, crossings, last_level, least_eta, range_start, root
 from etatrick.theory.rounding import accurate
 from etatrick.theory.special import dawson_integral
+from etatrick.theory.structure import is_smooth
 from etatrick.theory.symbols import eta, lam, w
 
 if TYPE_CHECKING:
@@ -158,7 +159,8 @@ def penalty_at(d: "Duality", x: "ArrayLike") -> "NDArray[np.float64]":
         return _exact(d.penalty, w, size, start)
     if d.eta_hat is not None:
         rule, base = compiled(d.eta_hat, w), float(d.base)
-        found = _mapped(lambda top: area(lambda t: t / float(rule(t)), base, top), size) + float(d.jump)
+        meet = () if is_smooth(d.eta_hat) else crossings(d.eta_hat)
+        found = _mapped(lambda top: area(lambda t: t / float(rule(t)), base, top, meet), size) + float(d.jump)
         return np.where(size > 0, found, 0.0 if base == 0 else -np.inf)
     start = limit_at_zero(_lowest(d.dual), eta)
     shift = start - 2 * float(d.jump) if np.isfinite(start) else 0.0  # f(0+) = 2Ω(0+)

@@ -74,13 +74,13 @@ def breaks(expr: Any) -> list[Any]:
     >>> breaks(sp.Min(w, 2) + sp.Max(sp.exp(w), sp.sinh(w) + 5))
     [2]
     """
-    known = set().union(*(_roots(gap) or set() for gap in _gaps(expr))) if expr.free_symbols <= {w} else set()
+    known = set().union(*(_roots(gap) or set() for gap in gaps(expr))) if expr.free_symbols <= {w} else set()
     return sorted(known, key=float)
 
 
 def _by_break_points(expr: Any) -> tuple[Piece, ...] | None:
     """Find the pieces of a formula without parameters: Min, Max, Abs and Piecewise break at roots of differences."""
-    roots = [_roots(gap) for gap in _gaps(expr)]
+    roots = [_roots(gap) for gap in gaps(expr)]
     if None in roots:
         return None
     ends = [sp.Integer(0), *sorted(set().union(*(found or set() for found in roots)), key=float), sp.oo]
@@ -97,7 +97,7 @@ def _by_break_points(expr: Any) -> tuple[Piece, ...] | None:
     return tuple(found)
 
 
-def _gaps(expr: Any) -> set[Any]:
+def gaps(expr: Any) -> set[Any]:
     """Return the differences at whose roots a formula may break."""
     gaps: set[Any] = set()
     for node in expr.atoms(sp.Min, sp.Max):

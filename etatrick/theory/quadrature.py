@@ -12,7 +12,7 @@ import sympy as sp
 from etatrick.theory.balls import value_at
 from etatrick.theory.budget import attempt
 from etatrick.theory.limits import limit_at
-from etatrick.theory.pieces import breaks, formula_near, pieces
+from etatrick.theory.pieces import breaks, formula_near, gaps, pieces
 from etatrick.theory.structure import sign_of
 from etatrick.theory.symbols import eta, w
 from etatrick.theory.tidying import unpacked
@@ -21,12 +21,14 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-def area(slope: Callable[[float], float], base: float, top: float) -> float:
-    """Integrate from `base` to `top`; t = u² tames integrable singularities at 0."""
+def area(slope: Callable[[float], float], base: float, top: float, edges: tuple[float, ...] = ()) -> float:
+    """Integrate from `base` to `top`, piece by piece between `edges`; t = u² tames integrable singularities at 0."""
     from scipy.integrate import quad
 
     if top == base:
         return 0.0
+    low, high = min(base, top), max(base, top)
+    ends = [base, *sorted((b for b in edges if low < b < high), reverse=bool(top < base)), top]
 
     def integrand(u: float) -> float:
         value = float(slope(np.float64(u * u))) * 2 * u
@@ -34,8 +36,38 @@ def area(slope: Callable[[float], float], base: float, top: float) -> float:
 
     with np.errstate(all="ignore"), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # rounding near 0 is no news; the tests compare with other quadratures
-        found = quad(integrand, np.sqrt(base), np.sqrt(top), epsabs=0.0, epsrel=1e-13, limit=400)
-    return float(found[0])
+        parts = [quad(integrand, np.sqrt(a), np.sqrt(b), epsabs=0.0, epsrel=1e-13, limit=400)[0]
+                 for a, b in pairwise(ends)]  # fmt: skip
+    return float(sum(parts))
+
+
+@lru_cache(maxsize=256)
+def crossings(expr: Any) -> tuple[float, ...]:
+    """Return where Min, Max, Abs and Piecewise in a formula of w without parameters change their choice, as floats.
+
+    Sign changes of the differences on a grid over 60 decades, refined: explicit or not, unlike the pieces.
+
+    Examples
+    --------
+    >>> [round(x, 6) for x in crossings(sp.Min(sp.sinh(w), sp.sqrt(w) + 1))]
+    [1.547754]
+    """
+    from scipy.optimize import brentq
+
+    from etatrick.theory.numbers import compiled
+
+    grid = np.geomspace(1e-30, 1e30, 6001)
+    found: set[float] = set()
+    for gap in gaps(expr):
+        if w not in gap.free_symbols:
+            continue
+        function = compiled(gap, w)
+        with np.errstate(all="ignore"):
+            signs = np.sign(np.broadcast_to(np.asarray(function(grid), dtype=np.float64), grid.shape))
+            for k in np.flatnonzero(signs[:-1] * signs[1:] < 0):
+                found.add(float(brentq(function, grid[k], grid[k + 1], xtol=1e-300, rtol=1e-15)))
+            found |= set(grid[signs == 0].tolist()) if (signs == 0).sum() < 10 else set()
+    return tuple(sorted(found))
 
 
 def diverges(eta_hat: Any) -> bool:

@@ -23,12 +23,18 @@ class Piece:
     kinks: tuple[Map, ...] = ()
 
     def breaks(self, low: float = 1e-8, high: float = 1e4, count: int = 240) -> list[Real]:
-        """Return the places of the kinks, by bisection between sign changes on a logarithmic grid."""
+        """Return the places of the kinks, by bisection between sign changes on a logarithmic grid.
+
+        Both sides of what was found for the parts join the grid for what is made of them: a jump may hide a crossing.
+        """
         grid = [mp.mpf(low) * (mp.mpf(high) / low) ** (mp.mpf(k) / count) for k in range(count + 1)]
         found = []
         for kink in self.kinks:
+            grid = sorted(
+                [*grid, *(b * (1 + side) for b in found for side in (-(mp.mpf(10) ** -18), mp.mpf(10) ** -18))]
+            )
             signs = [kink(x) > 0 for x in grid]
-            for k in range(count):
+            for k in range(len(grid) - 1):
                 if signs[k] != signs[k + 1]:
                     a, b = grid[k], grid[k + 1]
                     for _ in range(70):

@@ -240,6 +240,10 @@ FOUND = [
     # simplifying f′ took longer than the number may
     Rule("dual", Piece("min(Piecewise((1 + sin(eta**2)/2, eta <= 0.5), (exp(eta/4), True)), sqrt(eta) + "
                        "sigmoid(eta/4))", _oscillating, (lambda v: v - 0.5,)), ()),
+    # ∫ t/η̂(t) dt went across a jump and a crossing that are not explicit: 1e-7 beside
+    Rule("eta_hat", Piece("min(Piecewise((w**(1/3), w <= 2), (w/0.5, True)), sinh(w))", lambda v: min(mp.cbrt(v)
+         if v <= 2 else 2 * v, mp.sinh(v)), (lambda v: v - 2, lambda v: mp.cbrt(v) - mp.sinh(v),
+         lambda v: 2 * v - mp.sinh(v))), ()),
 ]  # fmt: skip
 
 
