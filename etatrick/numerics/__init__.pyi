@@ -1,5 +1,6 @@
 from . import completion as completion
 from . import deep as deep
+from . import expected as expected
 from . import factorization as factorization
 from . import k_support as k_support
 from . import losses as losses
@@ -10,6 +11,8 @@ from .compiled import compile_penalty as compile_penalty
 from .covariance_bound import CovarianceBound as CovarianceBound
 from .covariance_bound import dual_square_bound as dual_square_bound
 from .deep.optimum import deep_dropout_minimizer as deep_dropout_minimizer
+from .expected import expected_loss as expected_loss
+from .expected import minimize_expected_loss as minimize_expected_loss
 from .factorization import dropblock_minimizer as dropblock_minimizer
 from .joint import JointPenalty as JointPenalty
 from .joint import joint_penalty as joint_penalty

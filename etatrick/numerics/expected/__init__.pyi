@@ -1,0 +1,16 @@
+from .amplitudes import AdditiveNoise as AdditiveNoise
+from .amplitudes import Amplitude as Amplitude
+from .amplitudes import BridgeoutNoise as BridgeoutNoise
+from .amplitudes import FeatureNoise as FeatureNoise
+from .amplitudes import ShakeoutNoise as ShakeoutNoise
+from .amplitudes import SparseoutNoise as SparseoutNoise
+from .approximations import quadratic_approximation as quadratic_approximation
+from .approximations import small_rate_limit as small_rate_limit
+from .minimizer import ExpectedLossSolution as ExpectedLossSolution
+from .minimizer import ExpectedLossStatus as ExpectedLossStatus
+from .minimizer import minimize_expected_loss as minimize_expected_loss
+from .modelled import expected_loss_problem as expected_loss_problem
+from .objective import dropout_regularizer as dropout_regularizer
+from .objective import expected_loss as expected_loss
+from .objective import expected_loss_gradient as expected_loss_gradient
+from .perturbation import Perturbation as Perturbation
