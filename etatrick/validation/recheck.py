@@ -90,7 +90,6 @@ class _Subject:  # the forms of one duality, against which all is checked, at a 
         require(self.forms[self.given] is not None, "the given form is missing")
         penalty, hat, f, alpha = self.forms.values()
         slope, steep = ["*", "w", ["^", hat, -1]], ["D", f, "eta"]
-        prox = ["*", ["^", ["+", 1, "eta"], 2], steep]
         reach, omega = ["*", "eta", "eta", steep], ["*", ["/", 1, 2], ["+", f, ["*", "eta", steep]]]
         prox = ["*", ["^", ["+", 1, "eta"], 2], steep]
         flat = [b for b in breaks(f, "eta")[:1] if Point().at("eta", Point().value(b) / 2, steep) == 0]
