@@ -10,10 +10,11 @@ from .compiled import CompiledPenalty as CompiledPenalty
 from .compiled import compile_penalty as compile_penalty
 from .covariance_bound import CovarianceBound as CovarianceBound
 from .covariance_bound import dual_square_bound as dual_square_bound
-from .deep.optimum import deep_dropout_minimizer as deep_dropout_minimizer
+from .deep import deep_dropout_minimizer as deep_dropout_minimizer
 from .expected import expected_loss as expected_loss
 from .expected import minimize_expected_loss as minimize_expected_loss
 from .factorization import dropblock_minimizer as dropblock_minimizer
+from .factorization import factorization_minimizer as factorization_minimizer
 from .joint import JointPenalty as JointPenalty
 from .joint import joint_penalty as joint_penalty
 from .k_support import k_support_dual_norm as k_support_dual_norm

@@ -34,7 +34,10 @@ def best(calls: Mapping[str, Callable[[], object]], rounds: int) -> dict[str, fl
 @pytest.mark.parametrize("size", [200, 500, 1000, 2000])
 @pytest.mark.parametrize("block_size", [1, 10])
 def test_closed_form_against_one_decomposition(benchmark: Any, size: int, block_size: int) -> None:
-    """The product and its verdict, beside one full singular value decomposition; target 1.1."""
+    """The product and its verdict, beside one full singular value decomposition.
+
+    Target 1.1; 0.6 where the Gram matrix serves and its size makes up for fixed costs.
+    """
     Y = np.random.default_rng(0).standard_normal((size, size))
 
     def ours() -> object:
@@ -44,8 +47,9 @@ def test_closed_form_against_one_decomposition(benchmark: Any, size: int, block_
     peer = {"svd": lambda: np.linalg.svd(Y, full_matrices=False), "ours": ours}
     times = best(peer, {200: 20, 500: 7, 1000: 3, 2000: 1}[size])
     benchmark.pedantic(ours, rounds=1)
-    gap = dropblock_minimizer(Y, block_size, 0.5).certificate().relative_gap
-    benchmark.extra_info.update(ratio=times["ours"] / times["svd"], target=1.1, relative_gap=gap)
+    found = dropblock_minimizer(Y, block_size, 0.5)
+    gap, target = found.certificate().relative_gap, 1.1 if found.given is None or size < 500 else 0.6
+    benchmark.extra_info.update(ratio=times["ours"] / times["svd"], target=target, relative_gap=gap)
     assert abs(gap) <= 1e-12
 
 

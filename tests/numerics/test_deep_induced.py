@@ -15,6 +15,7 @@ from etatrick.numerics.deep.induced import deep_induced_regularizer
 from etatrick.numerics.deep.layers import read_layers
 from etatrick.numerics.deep.regularizer import deep_explicit_regularizer
 from etatrick.numerics.deep.surrogate import deep_envelope, effective_parameter, single_order_bound
+from etatrick.numerics.k_support import ordered_norm
 from tolerances import CERTIFICATE, SOLVER, close
 
 Array = NDArray[np.float64]
@@ -175,6 +176,28 @@ def test_bounds_certificate_and_weights_in_general(k: int, n: int, seed: int) ->
     mix = np.eye(widths[0]) + 0.2 * rng.standard_normal((widths[0], widths[0]))
     other[0], other[1] = mix @ other[0], other[1] @ np.linalg.inv(mix)
     assert deep_explicit_regularizer(other, list(odds)) > ours.value - 1e-10 * ours.value
+
+
+def test_the_verdict_says_whether_weights_exist() -> None:
+    assert deep_induced_regularizer(np.diag([3.0, 1.0]), (4, 4), 0.5).exact.status == "checked"
+    paired = deep_induced_regularizer(np.diag([4.0, 3.0, 2.0, 1.0]), (4,), 0.5, block_sizes=2)
+    unpaired = deep_induced_regularizer(np.diag([5.0, 2.0, 1.0, 0.5]), (4,), 0.5, block_sizes=2)
+    assert (paired.exact.status, unpaired.exact.status) == ("checked", "unknown")
+
+
+def test_a_smaller_last_block_is_charged_at_least_as_a_whole_one() -> None:
+    """By ordered weights for one layer: five units in blocks of two against six; and exact where all blocks carry."""
+    A = np.diag([3.0, 2.0, 1.0])
+    ours = deep_induced_regularizer(A, (5,), 0.5, block_sizes=2)
+    assert ours.exact.status == "unknown"
+    assert ours.exact.detail == "the last block of layer 1 has 1 unit, the others 2"
+    assert close(ours.value, deep_induced_regularizer(A, (6,), 0.5, block_sizes=2).value)
+    assert ours.value < 0.5 * float(ordered_norm([3.0, 2.0, 1.0], [3.0, 2.0, 0.0])) ** 2
+    ridge = deep_induced_regularizer(np.diag([3.0, 2.0]), (5,), 0.5, block_sizes=3)
+    assert ridge.exact.status == "checked"
+    assert close(ridge.value, 0.5 * 13 / 2)
+    with pytest.raises(InputError, match="rank 3"):
+        deep_induced_regularizer(A, (2, 8), 0.5, block_sizes=2)
 
 
 def test_input_moment_enters_through_its_root() -> None:

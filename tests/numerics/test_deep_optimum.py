@@ -15,9 +15,15 @@ from etatrick.numerics.deep.layers import read_layers
 from etatrick.numerics.deep.optimum import DeepMinimizer, deep_dropout_minimizer
 from etatrick.numerics.deep.regularizer import deep_explicit_regularizer
 from etatrick.numerics.deep.surrogate import effective_parameter, full_rank_threshold
+from etatrick.numerics.factorization import dropblock_minimizer
 from tolerances import CERTIFICATE, FLOAT64, SOLVER, close
 
 Array = NDArray[np.float64]
+
+
+def noise(width: int, odds: float, block: int) -> Array:
+    """Return the mask covariance of blocks of neighbouring units, entry by entry; the last one may be smaller."""
+    return np.array([[odds * (p // block == q // block) for q in range(width)] for p in range(width)], dtype=np.float64)
 
 
 class Network:
@@ -25,9 +31,7 @@ class Network:
 
     def __init__(self, Y: Array, widths: tuple[int, ...], odds: tuple[float, ...], blocks: tuple[int, ...]) -> None:
         self.Y, self.sizes = Y, (Y.shape[1], *widths, Y.shape[0])
-        self.masks = [
-            1 + lam * np.kron(np.eye(d // r), np.ones((r, r))) for d, lam, r in zip(widths, odds, blocks, strict=True)
-        ]
+        self.masks = [1 + noise(d, lam, r) for d, lam, r in zip(widths, odds, blocks, strict=True)]
 
     def split(self, flat: Array) -> list[Array]:
         shapes = list(zip(self.sizes[1:], self.sizes, strict=False))
@@ -89,14 +93,10 @@ def test_no_network_is_better_and_one_is_as_good(
 def assert_attained(ours: DeepMinimizer, Y: Array, odds: tuple[float, ...], blocks: tuple[int, ...]) -> None:
     """Recompute the objective of the weights by (3.2) from their entries."""
     assert ours.exact.status == "checked", str(ours.exact)
-    assert ours.factors is not None
     product = ours.factors[0]
     for W in ours.factors[1:]:
         product = W @ product
-    laws = [
-        lam * np.kron(np.eye(W.shape[0] // r), np.ones((r, r)))
-        for lam, r, W in zip(odds, blocks, ours.factors, strict=False)
-    ]
+    laws = [noise(W.shape[0], lam, r) for lam, r, W in zip(odds, blocks, ours.factors, strict=False)]
     reached = float(((Y - product) ** 2).sum()) + deep_explicit_regularizer(ours.factors, laws)
     assert abs(reached - ours.objective) < 1e-12 * float((Y**2).sum())
     assert np.abs(product - ours.product).max() < 1e-12 * np.abs(Y).max()
@@ -294,9 +294,69 @@ def test_unrealisable_blocks_are_a_bound_not_an_answer() -> None:
     ours = deep_dropout_minimizer(np.diag([5.0, 4.0, 3.0, 2.5]), (4,), 0.05, 2)
     assert ours.rank == 4
     assert ours.exact.status == "unknown"
-    assert ours.factors is None
     found = min(Network(np.diag([5.0, 4.0, 3.0, 2.5]), (4,), (0.05,), (2,)).starts(5, 0.6))
     assert found > ours.objective * (1 + 1e-6)
+    assert ours.bounds[0] == ours.objective
+    assert found <= ours.bounds[1] * (1 + 1e-9)
+    assert close(Network(np.diag([5.0, 4.0, 3.0, 2.5]), (4,), (0.05,), (2,))(flat(ours))[0], ours.bounds[1])
+
+
+def flat(ours: DeepMinimizer) -> Array:
+    return np.concatenate([W.ravel() for W in ours.factors])
+
+
+@pytest.mark.parametrize(
+    ("m", "widths", "odds", "blocks"),
+    [
+        ((3.0, 2.0, 1.0), (5,), (0.4,), (2,)),
+        ((3.0, 2.0, 1.5, 1.0), (5, 7), (0.3, 0.5), (3, 2)),
+        ((3.0, 2.0, 1.0), (4, 5), (0.2, 0.2), (2, 2)),
+    ],
+)
+def test_a_smaller_last_block_leaves_bounds_from_both_sides(
+    m: tuple[float, ...], widths: tuple[int, ...], odds: tuple[float, ...], blocks: tuple[int, ...]
+) -> None:
+    Y = np.diag(m)
+    ours, network = deep_dropout_minimizer(Y, widths, odds, blocks), Network(Y, widths, odds, blocks)
+    lower, upper = ours.bounds
+    assert lower == ours.objective
+    assert [W.shape for W in ours.factors] == list(zip((*widths, len(m)), (len(m), *widths), strict=True))
+    assert ours.exact.status == "unknown"
+    assert "the last block of layer" in ours.exact.detail
+    assert "lies in" in ours.exact.detail
+    assert close(network(flat(ours))[0], upper)
+    found = min(network.starts(6, 0.6))
+    assert lower * (1 - 1e-12) <= found <= upper * (1 + 1e-9)
+    assert upper - lower > 1e-3 * lower  # neither end is the minimum by accident of equality
+
+
+def test_a_smaller_last_block_that_carries_everything_is_no_obstacle() -> None:
+    """Rank one fits into every block, whatever its size; so does rank two where no block has fewer than two units."""
+    heavy = deep_dropout_minimizer(np.diag([3.0, 1.0, 0.1]), (5, 7), 50.0, (1, 3))
+    assert heavy.rank == 1
+    assert_attained(heavy, np.diag([3.0, 1.0, 0.1]), (50.0, 50.0), (1, 3))
+    assert "the last block of layer 2 has 1 unit, the others 3" in heavy.exact.detail
+    Y = np.diag([3.0, 2.0])
+    ours = deep_dropout_minimizer(Y, (5, 8), 0.5, 3)
+    assert ours.rank == 2
+    assert_attained(ours, Y, (0.5, 0.5), (3, 3))
+    assert ours.bounds[1] - ours.bounds[0] <= 1e-12 * 13
+    assert close(min(Network(Y, (5, 8), (0.5, 0.5), (3, 3)).starts(4, 0.6)), ours.objective, SOLVER)
+    narrow = deep_dropout_minimizer(Y, (2,), 0.5, 7)  # a block beyond the width is the whole layer
+    assert close(narrow.objective, float((Y**2).sum()) / 3)
+
+
+@settings(deadline=None, max_examples=25)
+@given(st.integers(0, 10**6), st.integers(2, 9), st.integers(1, 4))
+def test_one_layer_with_a_smaller_last_block_holds_the_factorisation_between(seed: int, width: int, block: int) -> None:
+    """The one-layer optimum by ordered weights, another theory, lies between the bounds."""
+    Y = np.random.default_rng(seed).standard_normal((3, 4))
+    ours, single = deep_dropout_minimizer(Y, (width,), 1.5, block), dropblock_minimizer(Y, block, 0.4, width)
+    scale = float((Y**2).sum())
+    assert ours.bounds[0] <= single.bounds[1] + CERTIFICATE * scale
+    assert ours.bounds[1] >= single.bounds[0] - CERTIFICATE * scale
+    if ours.exact.holds and single.exact.holds:
+        assert abs(ours.objective - single.objective) <= CERTIFICATE * scale
 
 
 def test_one_layer_full_rank_threshold_and_the_books() -> None:
@@ -364,10 +424,11 @@ def test_certificate_at_depth_four_with_64_values() -> None:
         (np.eye(2), (4, 4), (0.5, 0.5, 0.5), None),
         (np.eye(2), (4,), -1.0, None),
         (np.eye(2), (4,), np.inf, None),
-        (np.eye(2), (4,), 0.5, 3),
+        (np.eye(2), (4,), 0.5, 0),
+        (np.eye(2), (4,), 0.5, 1.5),
         (np.eye(2), (2.5,), 0.5, None),
     ],
 )
-def test_bad_input_is_refused(Y: Array, widths: tuple[int, ...], odds: float, blocks: int | None) -> None:
+def test_bad_input_is_refused(Y: Array, widths: tuple[int, ...], odds: float, blocks: float | None) -> None:
     with pytest.raises(InputError):
         deep_dropout_minimizer(Y, widths, odds, blocks)

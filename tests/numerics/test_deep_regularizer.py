@@ -4,6 +4,7 @@ from itertools import pairwise, product
 
 import numpy as np
 import pytest
+import sympy as sp
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
@@ -11,6 +12,16 @@ from numpy.typing import NDArray
 from etatrick.errors import InputError
 from etatrick.numerics.deep.paths import path_terms
 from etatrick.numerics.deep.regularizer import deep_explicit_regularizer
+from etatrick.theory.noise import (
+    Bernoulli,
+    Blocks,
+    CountNormalised,
+    FixedCount,
+    Gaussian,
+    MaskLaw,
+    SlidingBlocks,
+    UnitRates,
+)
 from tolerances import FLOAT64, close
 
 Array = NDArray[np.float64]
@@ -86,6 +97,30 @@ def test_any_law_of_the_mask() -> None:
     assert close(value, enumerated(weights, [first, second], C), 1e-13)
 
 
+@pytest.mark.parametrize(
+    "laws",
+    [
+        (Bernoulli(4, 0.4), UnitRates((0.5, 0.9, 0.3))),
+        (Blocks((3, 1), 0.4), FixedCount((1, 2), 1)),
+        (CountNormalised((2, 2), 0.4), SlidingBlocks(3, 2, 0.3)),
+    ],
+)
+def test_laws_of_masks_equal_the_enumeration_of_their_masks(laws: tuple[MaskLaw, MaskLaw]) -> None:
+    rng = np.random.default_rng(4)
+    weights, C = network(rng, (2, 4, 3, 2)), moment(rng, 2)
+    outcomes = []
+    for law in laws:
+        drawn = [(float(p), np.array([float(v) for v in z])) for z, p in law.masks()]
+        mean = sum(p * z for p, z in drawn)
+        outcomes.append([(p, z / mean) for p, z in drawn])
+    assert close(deep_explicit_regularizer(weights, laws, C), enumerated(weights, outcomes, C), 1e-13)
+
+
+def test_one_law_serves_all_layers() -> None:
+    weights = network(np.random.default_rng(8), (2, 3, 3, 2))
+    assert close(deep_explicit_regularizer(weights, Gaussian(3, 0.6)), deep_explicit_regularizer(weights, 0.6), 1e-14)
+
+
 @settings(deadline=None, max_examples=30)
 @given(st.integers(1, 3), st.integers(0, 10**6))
 def test_paths_sum_to_the_recursion(k: int, seed: int) -> None:
@@ -143,11 +178,13 @@ def test_relu_halves_the_regulariser_for_symmetric_isotropic_inputs() -> None:
         ([np.eye(2), np.eye(2)], [0.5, 0.5], None),
         ([np.eye(2), np.eye(2)], [[[1.0, 2.0], [2.0, 1.0]]], None),
         ([np.eye(2), np.eye(2)], [[[1.0, 2.0], [0.0, 5.0]]], None),
+        ([np.eye(2), np.eye(2)], Bernoulli(3, 0.5), None),
+        ([np.eye(2), np.eye(2)], Bernoulli(2, sp.Symbol("theta")), None),
         ([np.eye(2), np.eye(2)], 0.5, -np.eye(2)),
         ([np.eye(2), np.eye(2)], 0.5, np.eye(3)),
     ],
 )
-def test_bad_input_is_refused(weights: list[Array], laws: float, C: Array | None) -> None:
+def test_bad_input_is_refused(weights: list[Array], laws: float | MaskLaw, C: Array | None) -> None:
     with pytest.raises(InputError):
         deep_explicit_regularizer(weights, laws, C)
 

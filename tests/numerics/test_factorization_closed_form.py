@@ -1,11 +1,11 @@
-"""Closed-form minimisers against a semidefinite program, direct descent on the factors, and all masks enumerated."""
+"""Closed-form minimisers against a semidefinite program and direct descent on the factors."""
 
 from collections.abc import Callable
-from itertools import combinations, product
 from typing import Any
 
 import numpy as np
 import pytest
+import sympy as sp
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
@@ -13,17 +13,18 @@ from scipy.optimize import minimize
 
 from etatrick.errors import InputError
 from etatrick.numerics.factorization import (
-    BlockLaw,
     FactorizationMinimum,
     count_normalized_minimizer,
     dropblock_minimizer,
     dropout_minimizer,
+    factorization_minimizer,
     factorization_objective,
     fixed_count_minimizer,
     matrix_factorization_path,
-    retain_for_width,
     unequal_blocks_minimizer,
 )
+from etatrick.theory.noise import Bernoulli, BlockLaw, Gaussian
+from etatrick.theory.structured import retain_for_width
 from tolerances import CERTIFICATE, FLOAT64, SOLVER, close
 
 Array = NDArray[np.float64]
@@ -33,38 +34,16 @@ def gaussian(seed: int, *shape: int) -> Array:
     return np.random.default_rng(seed).standard_normal(shape)
 
 
-def expected_loss(Y: Array, U: Array, V: Array, sizes: list[int], draws: list[tuple[float, list[float]]]) -> float:
-    """Return Σ probability · ‖Y − U diag(z)Vᵀ‖² over all masks, given as (probability, one factor per block)."""
-    total = 0.0
-    for chance, factors in draws:
-        z = np.repeat(factors, sizes)
-        total += chance * float(np.sum((Y - (U * z) @ V.T) ** 2))
-    return total
-
-
-def bernoulli(blocks: int, retains: list[float]) -> list[tuple[float, list[float]]]:
-    draws = []
-    for kept in product([0, 1], repeat=blocks):
-        chance = float(np.prod([r if k else 1 - r for k, r in zip(kept, retains, strict=True)]))
-        draws.append((chance, [k / r for k, r in zip(kept, retains, strict=True)]))
-    return draws
-
-
 def descended(Y: Array, law: BlockLaw, seeds: int) -> float:
     """Return the least explicit objective that L-BFGS on (U, V) finds from random starts."""
-    a, N, d = *Y.shape, law.width
+    a, N, d = *Y.shape, law.size
+    noise = law.normalised_covariance
 
     def loss(x: Array) -> tuple[float, Array]:
         U, V = x[: a * d].reshape(a, d), x[a * d :].reshape(N, d)
-        total = U @ V.T
-        slope = -2 * (Y - total) - 2 * law.shared * total
-        gU, gV = slope @ V, slope.T @ U
-        value = float(np.sum((Y - total) ** 2) - law.shared * np.sum(total**2))
-        for rate, b in zip(law.odds, law.slices, strict=True):
-            part = U[:, b] @ V[:, b].T
-            value += rate * float(np.sum(part**2))
-            gU[:, b] += 2 * rate * part @ V[:, b]
-            gV[:, b] += 2 * rate * part.T @ U[:, b]
+        rest, left, right = Y - U @ V.T, noise * (U.T @ U), noise * (V.T @ V)
+        value = float(np.sum(rest**2) + np.sum(left * (V.T @ V)))
+        gU, gV = 2 * (U @ right - rest @ V), 2 * (V @ left - rest.T @ U)
         return value, np.concatenate([gU.ravel(), gV.ravel()])
 
     options = {"maxiter": 20000, "maxfun": 40000, "ftol": 1e-16, "gtol": 1e-11, "maxcor": 30}
@@ -86,6 +65,8 @@ CASES: dict[str, Callable[[Array], FactorizationMinimum]] = {
     "fixed count": lambda Y: fixed_count_minimizer(Y, 2, 2, 10),
     "one kept": lambda Y: fixed_count_minimizer(Y, 2, 1, 8),
     "count-normalised": lambda Y: count_normalized_minimizer(Y, 1, 0.5, 5),
+    "fixed count, a smaller last block": lambda Y: fixed_count_minimizer(Y, 2, 2, 9),
+    "count-normalised, a smaller last block": lambda Y: count_normalized_minimizer(Y, 2, 0.6, 9),
     "no noise": lambda Y: dropblock_minimizer(Y, 2, 1.0, 4),
 }
 EXACT_CASES = {name: case for name, case in CASES.items() if name != "unequal blocks"}
@@ -229,6 +210,20 @@ def test_blocks_as_large_as_the_output_are_ridge() -> None:
     assert np.allclose(dropblock_minimizer(Y, 3, 0.25, 6).product, Y / 2.5, rtol=0, atol=1e-14)
 
 
+@pytest.mark.parametrize("r", [1, 2, 3])
+@pytest.mark.parametrize("retain", [1e-13, 1e-6, 1 - 1e-6])
+def test_extreme_rates_lose_no_digits(r: int, retain: float) -> None:
+    """Against (2.3) in sixty digits: what is left of a value at huge odds, and the threshold at tiny ones."""
+    import mpmath as mp
+
+    m = [4.0, 3.0, 2.5, 2.4999]
+    with mp.workdps(60):
+        beta = 1 / mp.mpf(repr(retain)) - 1
+        exact = textbook(np.array([mp.mpf(v) for v in m], dtype=object), r, beta)
+    found = dropblock_minimizer(np.diag(m), r, retain).singular_values
+    assert np.allclose(found, [float(v) for v in exact], rtol=1e-13, atol=0)
+
+
 def test_half_the_loss_is_another_problem() -> None:
     """Trap 4: ½‖Y − A‖² + β‖A‖² has twice the threshold of the convention without ½."""
     Y = np.diag([3.0, 2.0, 1.0])
@@ -254,45 +249,6 @@ def test_inputs_that_are_not_absorbed(shape: tuple[int, int]) -> None:
     reduced = descended(Y @ rows.T, found.law, 3) + float(np.sum((Y - Y @ rows.T @ rows) ** 2))
     assert close(direct, reduced, 1e-8)
     assert direct > dropblock_minimizer(Y, 2, 0.5, 6).objective - 1e-12 * float(np.sum(Y**2))
-
-
-def test_expectation_over_all_block_masks() -> None:
-    """The explicit objective is the expected squared error, by enumeration of every mask."""
-    Y, U, V = gaussian(0, 4, 5), gaussian(1, 4, 8), gaussian(2, 5, 8)
-    found = dropblock_minimizer(Y, 2, 0.6, 8)
-    draws = bernoulli(4, [0.6] * 4)
-    for left, right in ((U, V), found.factors):
-        exact = expected_loss(Y, left, right, [2] * 4, draws)
-        assert close(factorization_objective(Y, left, right, found.law), exact, 1e-13)
-    assert close(found.objective, expected_loss(Y, *found.factors, [2] * 4, draws), 1e-13)
-
-
-def test_expectation_over_unequal_blocks() -> None:
-    Y = gaussian(5, 3, 4)
-    sizes, retains = [1, 3, 2, 1], [0.3, 0.6, 0.9, 0.5]
-    found = unequal_blocks_minimizer(Y, sizes, retains)
-    exact = expected_loss(Y, *found.factors, sizes, bernoulli(4, retains))
-    assert close(found.objective, exact, 1e-13)
-
-
-@pytest.mark.parametrize("kept", [1, 2, 3, 5])
-def test_expectation_over_fixed_counts(kept: int) -> None:
-    Y = gaussian(6, 4, 4)
-    found = fixed_count_minimizer(Y, 2, kept, 10)
-    chosen = list(combinations(range(5), kept))
-    draws = [(1 / len(chosen), [5 / kept if b in subset else 0.0 for b in range(5)]) for subset in chosen]
-    assert close(found.objective, expected_loss(Y, *found.factors, [2] * 5, draws), 1e-13)
-
-
-def test_expectation_over_counts_that_normalise() -> None:
-    Y = gaussian(6, 4, 4)
-    found = count_normalized_minimizer(Y, 2, 0.4, 8)
-    draws = []
-    for kept in product([0, 1], repeat=4):
-        if any(kept):
-            chance = 0.4 ** sum(kept) * 0.6 ** (4 - sum(kept)) / (1 - 0.6**4)
-            draws.append((chance, [k * 4 / sum(kept) for k in kept]))
-    assert close(found.objective, expected_loss(Y, *found.factors, [2] * 4, draws), 1e-13)
 
 
 def test_fixed_counts_leave_saturated_directions_alone() -> None:
@@ -368,14 +324,15 @@ def test_cavazza_expected_numbers() -> None:
         (lambda: dropblock_minimizer([["a"]], 1, 0.5, 2), "real numbers"),
         (lambda: dropblock_minimizer(np.ones(3), 1, 0.5, 2), "must be a matrix"),
         (lambda: dropblock_minimizer(np.eye(2), 1, 0.5, 2, X=np.eye(3)), "one column per example"),
-        (lambda: fixed_count_minimizer(np.eye(2), 2, 1, 5), "multiple of block_size"),
+        (lambda: factorization_minimizer(np.eye(2), Gaussian(2, 1.0)), "constant on blocks"),  # type: ignore[arg-type]
+        (lambda: factorization_minimizer(np.eye(2), Bernoulli(2, sp.Symbol("theta"))), "call .at(theta=…)"),
         (lambda: fixed_count_minimizer(np.eye(2), 1, 3, 2), "kept = 3"),
         (lambda: unequal_blocks_minimizer(np.eye(2), [1, 1], [0.5, 1.0]), "never dropped"),
-        (lambda: unequal_blocks_minimizer(np.eye(2), [1, 1], [0.5]), "one rate per block"),
-        (lambda: unequal_blocks_minimizer(np.eye(2), [], []), "one rate per block"),
+        (lambda: unequal_blocks_minimizer(np.eye(2), [1, 1], [0.5]), "for each of the 2 blocks"),
+        (lambda: unequal_blocks_minimizer(np.eye(2), [], []), "nonempty sequence"),
         (lambda: matrix_factorization_path(np.eye(2), 1, []), "retains of length 0"),
         (lambda: retain_for_width(0.5, 4, 3), "width = 3"),
-        (lambda: factorization_objective(np.eye(2), np.eye(2), np.eye(2), BlockLaw((1,), (1.0,))), "1 units"),
+        (lambda: factorization_objective(np.eye(2), np.eye(2), np.eye(2), Bernoulli(1, 0.5)), "each of the 1 units"),
     ],
 )
 def test_bad_input(call: Callable[[], object], words: str) -> None:

@@ -164,13 +164,14 @@ def attaining_weights(
     Returns
     -------
     tuple of ndarray or None
-        None if no weights with these budgets were found for some layer of blocks.
+        None if no weights with these budgets were found for some layer of blocks, or only with its last block whole.
     """
     bases = []
-    for i, width in enumerate(layers.widths):
+    for i, (width, units) in enumerate(zip(layers.widths, layers.units, strict=True)):
         X = frame(budgets[:, i], int(width), int(layers.blocks[i]))
-        if X is None:
+        if X is None or X[:, int(units) :].any():
             return None
+        X = X[:, : int(units)]
         bases.append(X.T / np.sqrt(budgets[:, i]))
     gains = np.sqrt(budgets)
     gains[:, 1:] /= np.sqrt(budgets[:, :-1] + layers.odds[:-1])

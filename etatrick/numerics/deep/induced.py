@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, Any, final
 import numpy as np
 
 from etatrick.errors import InputError
+from etatrick.numerics.deep.attaining import frame
 from etatrick.numerics.deep.faces import clearance_gap
 from etatrick.numerics.deep.layers import Layers, read_layers
 from etatrick.numerics.deep.market import Market
 from etatrick.numerics.deep.surrogate import whitened_values
+from etatrick.theory.verdict import Verdict
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -32,12 +34,15 @@ class InducedRegularizer:
         Of M C^½.
     gap : float
         Value minus the Lagrangian bound at the prices found, relative to value + ‖M C^½‖². The problem is convex.
+    exact : Verdict
+        Whether weights with these budgets exist, so that the value is the minimum; otherwise a bound from below.
     """
 
     value: float
     budgets: "Floats"
     singular_values: "Floats"
     gap: float
+    exact: Verdict
 
 
 def deep_induced_regularizer(
@@ -67,7 +72,8 @@ def deep_induced_regularizer(
     C : array-like, shape (b, b), optional
         Second moment of the input; the identity by default.
     block_sizes : int or sequence of k ints, optional
-        DropBlock's block sizes; 1 is dropout.
+        DropBlock's block sizes; 1 is dropout. One that does not divide its width leaves a smaller last block; the value
+        is then that with the block whole, which `exact` judges.
 
     Returns
     -------
@@ -90,12 +96,12 @@ def deep_induced_regularizer(
     rank = sigma.size
     if rank > layers.max_rank:
         raise InputError(
-            f"widths = {[int(d) for d in layers.widths]}",
+            f"widths = {[int(d) for d in layers.units]}",
             f"a network of width {layers.max_rank} has no product of rank {rank}",
             "widen every hidden layer to the rank",
         )
     if rank == 0:
-        return InducedRegularizer(0.0, np.zeros((0, layers.widths.size)), sigma, 0.0)
+        return InducedRegularizer(0.0, np.zeros((0, layers.widths.size)), sigma, 0.0, Verdict("proved", "zero weights"))
     return induced_by_values(sigma, layers)
 
 
@@ -116,4 +122,18 @@ def induced_by_values(sigma: "Floats", layers: Layers) -> InducedRegularizer:
         gap = clearance_gap(market, prices, h[:, scarce])
     retained = layers.retained(h)
     value = float(sigma**2 @ np.expm1(-retained))
-    return InducedRegularizer(value, h, sigma, gap / (value + float(sigma @ sigma)))
+    return InducedRegularizer(value, h, sigma, gap / (value + float(sigma @ sigma)), _realised(h, layers))
+
+
+def _realised(h: "Floats", layers: Layers) -> Verdict:
+    """Return whether weights with these budgets exist: every layer needs columns of norm one, or orthonormal blocks."""
+    if layers.blocks.max() == 1:
+        return Verdict("checked", "budgets of dropout are realised by plane rotations (Schur–Horn)")
+    if h.shape[0] <= layers.carried_by_all:
+        return Verdict("checked", "every block carries every direction once", detail=layers.remark)
+    for budgets, width, block, units in zip(h.T, layers.widths, layers.blocks, layers.units, strict=True):
+        columns = frame(budgets, int(width), int(block))
+        if columns is None or columns[:, int(units) :].any():
+            method = "a bound from below: no weights with these budgets were found"
+            return Verdict("unknown", method, detail=layers.remark)
+    return Verdict("checked", "orthonormal blocks with these budgets were constructed", detail=layers.remark)

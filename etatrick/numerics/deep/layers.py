@@ -20,12 +20,16 @@ class Layers:
     """Budgets of k hidden layers: Σ_j h_ij ≤ width_i and 0 ≤ h_ij ≤ cap_i = width_i / block_i.
 
     ``h_ij`` counts the independently masked copies in which singular direction j travels through layer i; it is
-    retained by the factor h/(h + odds).
+    retained by the factor h/(h + odds). Where a block size does not divide the number of units, the last block is
+    smaller, and `widths` counts it as whole: a network with fewer units is one whose other units have zero weights, so
+    that everything computed from these budgets bounds it from below.
 
     Parameters
     ----------
     widths, odds, blocks : ndarray, shape (k,)
-        Hidden units, odds of dropping (1 − θ)/θ ≥ 0, and block size (1 is dropout) of every layer.
+        Hidden units in whole blocks, odds of dropping (1 − θ)/θ ≥ 0, and block size (1 is dropout) of every layer.
+    missing : ndarray, shape (k,)
+        How many units the last block of every layer lacks.
 
     Examples
     --------
@@ -37,6 +41,35 @@ class Layers:
     widths: "Floats"
     odds: "Floats"
     blocks: "Floats"
+    missing: "Floats"
+
+    @property
+    def units(self) -> "Floats":
+        """The number of hidden units of every layer."""
+        return self.widths - self.missing
+
+    @property
+    def whole(self) -> bool:
+        """Whether every block size divides the number of units."""
+        return not self.missing.any()
+
+    @property
+    def narrowed(self) -> "Layers":
+        """The layers without their smaller last blocks."""
+        short = self.missing > 0
+        widths = np.where(short, self.widths - self.blocks, self.widths)
+        return Layers(widths, self.odds, self.blocks, np.zeros_like(widths))
+
+    @property
+    def remark(self) -> str:
+        """Which layers have a smaller last block; empty if none has."""
+        parts = [
+            f"the last block of layer {i} has {int(block - lack)} unit{'s' * bool(block - lack > 1)}, the others "
+            f"{int(block)}"
+            for i, (block, lack) in enumerate(zip(self.blocks, self.missing, strict=True), 1)
+            if lack
+        ]
+        return "; ".join(parts)
 
     @property
     def caps(self) -> "Floats":
@@ -45,8 +78,13 @@ class Layers:
 
     @property
     def max_rank(self) -> int:
-        """The smallest width."""
-        return int(self.widths.min())
+        """The smallest number of units."""
+        return int(self.units.min())
+
+    @property
+    def carried_by_all(self) -> int:
+        """How many directions every block of every layer can carry: the size of the smallest block."""
+        return int((self.blocks - self.missing).min())
 
     def retained(self, h: "Floats") -> "Floats":
         """Return log Π_i h_ij/(h_ij + odds_i) along the last axis."""
@@ -73,7 +111,7 @@ def read_layers(widths: Sequence[int], drop_odds: "ArrayLike", block_sizes: Any 
     widths : sequence of int ≥ 1, length k ≥ 1
     drop_odds : float or sequence of k floats, finite and ≥ 0
     block_sizes : int or sequence of k ints, optional
-        Each must divide its width.
+        A size that does not divide its width leaves a smaller last block; one beyond the width counts as the width.
 
     Returns
     -------
@@ -86,10 +124,8 @@ def read_layers(widths: Sequence[int], drop_odds: "ArrayLike", block_sizes: Any 
 
     Examples
     --------
-    >>> read_layers((4,), 0.5, 3)
-    Traceback (most recent call last):
-    ...
-    etatrick.errors.InputError: block_sizes = [3]: every block size must divide its width, here 4; pass 1, 2 or 4.
+    >>> read_layers((4,), 0.5, 3).remark
+    'the last block of layer 1 has 1 unit, the others 3'
     """
     sizes = _counts("widths", widths, np.atleast_1d(np.asarray(widths)).size)
     k = sizes.size
@@ -102,16 +138,9 @@ def read_layers(widths: Sequence[int], drop_odds: "ArrayLike", block_sizes: Any 
             "give one number per hidden layer",
         )
     blocks = np.ones(k) if block_sizes is None else _counts("block_sizes", block_sizes, k)
-    for width, block in zip(sizes, blocks, strict=True):
-        if width % block:
-            fits = [str(r) for r in range(1, int(width) + 1) if width % r == 0]
-            fits_text = " or ".join([", ".join(fits[:-1]), fits[-1]]) if len(fits) > 1 else fits[0]
-            raise InputError(
-                f"block_sizes = {[int(r) for r in blocks]}",
-                f"every block size must divide its width, here {int(width)}",
-                f"pass {fits_text}",
-            )
-    return Layers(sizes, odds, blocks)
+    blocks = np.minimum(blocks, sizes)
+    missing = -sizes % blocks
+    return Layers(sizes + missing, odds, blocks, missing)
 
 
 def _counts(name: str, values: Any, length: int) -> "Floats":

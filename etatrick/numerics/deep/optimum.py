@@ -33,16 +33,20 @@ class DeepMinimizer:
     singular_values : ndarray, shape (min(a, b),)
     rank : int
     objective : float
-        The minimum (without ½).
+        The minimum (without ½), or, where `exact` does not hold, a bound from below.
     surrogate : float or None
         The minimum of the convex surrogate ‖Y − A‖² + ν‖A‖_*² (spectral r-support norm for blocks of size r), never
-        above the objective; None where the block sizes differ.
+        above the objective; None where the block sizes differ. With a smaller last block
+        it is that of the wider network.
     surrogate_singular_values : ndarray or None
         Those of the surrogate's minimiser.
-    factors : tuple of ndarray or None
-        W_1, …, W_{k+1} that attain the objective, input side first; None where none were found.
+    factors : tuple of ndarray
+        W_1, …, W_{k+1} that attain the upper bound, input side first: the objective where `exact` holds.
+    bounds : tuple of float
+        The objective, and what the weights in `factors` reach: the minimum lies between them.
     exact : Verdict
-        Whether the objective is the minimum at these widths: the weights in `factors` attain it.
+        Whether the objective is the minimum at these widths: the weights in `factors` attain it. Its detail says which
+        blocks are smaller than the others.
     budgets : ndarray, shape (rank, k)
         h_ij: independently masked copies of direction j in layer i.
     certificate : DeepCertificate
@@ -56,7 +60,8 @@ class DeepMinimizer:
     objective: float
     surrogate: float | None
     surrogate_singular_values: "Floats | None"
-    factors: "tuple[Floats, ...] | None"
+    factors: "tuple[Floats, ...]"
+    bounds: tuple[float, float]
     exact: Verdict
     budgets: "Floats"
     certificate: DeepCertificate
@@ -85,7 +90,9 @@ def deep_dropout_minimizer(
     drop_odds : float or sequence of k floats
         (1 − θ)/θ per hidden layer, θ the retain probability.
     block_sizes : int or sequence of k ints, optional
-        DropBlock's block sizes, dividing the widths; 1 is dropout.
+        DropBlock's block sizes; 1 is dropout. One that does not divide its width leaves a smaller last block: the
+        optimum with that block whole is then a bound from below, the minimum only where the smaller block can carry it,
+        and without that block the optimum is a bound from above.
 
     Returns
     -------
@@ -116,7 +123,8 @@ def deep_dropout_minimizer(
     values = np.zeros_like(m)
     values[: best.rank] = positive[: best.rank] * np.exp(layers.retained(best.budgets))
     P, Q = left[:, : best.rank], right[: best.rank].T
-    weights = attaining_weights(P, values[: best.rank], Q, best.budgets, layers)
+    weights = _reached(left, positive, right, found, layers)
+    reached = network_objective(target, weights, layers)
     relaxed = surrogate_optimum(positive, layers)
     return DeepMinimizer(
         product=P * values[: best.rank] @ Q.T,
@@ -126,7 +134,8 @@ def deep_dropout_minimizer(
         surrogate=None if relaxed is None else relaxed[0],
         surrogate_singular_values=None if relaxed is None else np.pad(relaxed[1], (0, m.size - n)),
         factors=weights,
-        exact=_exactness(target, found, weights, layers),
+        bounds=(best.objective, max(best.objective, reached)),
+        exact=_exactness(float((target**2).sum()), found, reached, layers),
         budgets=best.budgets,
         certificate=found.certificate,
         local_minima={face.rank: face.objective for face in found.faces},
@@ -138,28 +147,50 @@ def network_objective(target: "Floats", weights: "Sequence[Floats]", layers: Lay
     product = weights[0]
     for W in weights[1:]:
         product = W @ product
-    laws = [
-        odds * np.kron(np.eye(int(cap)), np.ones((int(block), int(block))))
-        for odds, cap, block in zip(layers.odds, layers.caps, layers.blocks, strict=True)
-    ]
+    laws = []
+    for odds, block, units in zip(layers.odds, layers.blocks, layers.units, strict=True):
+        owner = np.arange(int(units)) // int(block)
+        laws.append(odds * (owner[:, None] == owner))
     return float(((target - product) ** 2).sum()) + deep_explicit_regularizer(weights, laws)
 
 
-def _exactness(target: "Floats", found: Allocation, weights: "tuple[Floats, ...] | None", layers: Layers) -> Verdict:
-    domain = f"widths {[int(d) for d in layers.widths]}, block sizes {[int(r) for r in layers.blocks]}"
+def _reached(left: "Floats", m: "Floats", right: "Floats", found: Allocation, layers: Layers) -> "tuple[Floats, ...]":
+    """Return the weights of the best rank for which some are found; rank one always has them."""
+    for face in sorted(found.faces, key=lambda face: face.objective):
+        values = m[: face.rank] * np.exp(layers.retained(face.budgets))
+        weights = attaining_weights(left[:, : face.rank], values, right[: face.rank].T, face.budgets, layers)
+        if weights is None and not layers.whole:
+            return _without_last_blocks(left, m, right, layers)
+        if weights is not None:
+            return weights
+    raise ArithmeticError("rank one has weights at any widths")
+
+
+def _without_last_blocks(left: "Floats", m: "Floats", right: "Floats", layers: Layers) -> "tuple[Floats, ...]":
+    """Return the optimum's weights in the network without its smaller last blocks, whose units have zero weights."""
+    narrow = layers.narrowed
+    weights = _reached(left, m, right, allocate(m, narrow), narrow)
+    idle = [0, *(layers.units - narrow.units).astype(int).tolist(), 0]
+    return tuple(np.pad(W, ((0, above), (0, below))) for W, (below, above) in zip(weights, pairwise(idle), strict=True))
+
+
+def _exactness(scale: float, found: Allocation, reached: float, layers: Layers) -> Verdict:
+    domain = f"widths {[int(d) for d in layers.units]}, block sizes {[int(r) for r in layers.blocks]}"
     bound = "no weights reach below the budget problem (Horn's inequalities)"
-    if weights is None:
-        return Verdict("unknown", bound, domain, detail="no weights that attain the bound were found for these blocks")
-    reached = network_objective(target, weights, layers)
-    excess = (reached - found.best.objective) / float((target**2).sum())
+    excess = (reached - found.best.objective) / scale
     detail = f"objective of the weights − minimum = {excess:.1e} ‖Y‖²; certificate {found.certificate.gap:.1e}"
-    if abs(excess) > ATTAINED or found.certificate.gap > ATTAINED:
-        return Verdict("unknown", bound, domain, detail=detail)
-    return Verdict("checked", f"{bound}, and the weights returned attain it", domain, detail=detail)
+    if abs(excess) <= ATTAINED and found.certificate.gap <= ATTAINED:
+        said = f"; {layers.remark}" if layers.remark else ""
+        return Verdict("checked", f"{bound}, and the weights returned attain it", domain, detail=detail + said)
+    between = f"the minimum lies in [{found.best.objective:.12g}, {reached:.12g}]"
+    if not layers.whole:
+        method = "bounds from both sides: with the smaller last blocks whole, and without them"
+        return Verdict("unknown", method, domain, detail=f"{layers.remark}; {between}")
+    return Verdict("unknown", bound, domain, detail=f"no weights that attain the bound were found; {between}")
 
 
 def _zero(target: "Floats", layers: Layers, m: "Floats") -> DeepMinimizer:
-    sizes = [target.shape[1], *(int(d) for d in layers.widths), target.shape[0]]
+    sizes = [target.shape[1], *(int(d) for d in layers.units), target.shape[0]]
     weights = tuple(np.zeros((above, below)) for below, above in pairwise(sizes))
     return DeepMinimizer(
         product=np.zeros_like(target),
@@ -169,6 +200,7 @@ def _zero(target: "Floats", layers: Layers, m: "Floats") -> DeepMinimizer:
         surrogate=0.0,
         surrogate_singular_values=np.zeros_like(m),
         factors=weights,
+        bounds=(0.0, 0.0),
         exact=Verdict("proved", "the objective is nonnegative and vanishes at zero weights"),
         budgets=np.zeros((0, layers.widths.size)),
         certificate=DeepCertificate(0.0, ()),

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from etatrick.errors import InputError
+from etatrick.theory.noise.base import MaskLaw
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -15,7 +16,9 @@ if TYPE_CHECKING:
 
 
 def deep_explicit_regularizer(
-    weights: "Sequence[ArrayLike]", laws_or_odds: "Sequence[ArrayLike] | ArrayLike", C: "ArrayLike | None" = None
+    weights: "Sequence[ArrayLike]",
+    laws_or_odds: "Sequence[MaskLaw | ArrayLike] | MaskLaw | ArrayLike",
+    C: "ArrayLike | None" = None,
 ) -> float:
     r"""Return :math:`\mathrm E\lVert \bar f(x)\rVert^2 - \lVert f(x)\rVert^2` of a masked deep linear network.
 
@@ -30,9 +33,10 @@ def deep_explicit_regularizer(
     ----------
     weights : sequence of k + 1 arrays
         W_1 (d_1, d_0) first, W_{k+1} (a, d_k) last.
-    laws_or_odds : float or sequence of k entries
-        One per hidden layer: the odds of dropping λ ≥ 0, an array (d_i,) of odds per unit, or the normalised mask
-        covariance C̄_i of shape (d_i, d_i), Cov(z_p, z_q)/(E z_p E z_q).
+    laws_or_odds : float, MaskLaw, or sequence of k entries
+        One per hidden layer, or one for all: a law of :mod:`etatrick.theory.noise` of size d_i, the odds of dropping
+        λ ≥ 0, an array (d_i,) of odds per unit, or the normalised mask covariance C̄_i of shape (d_i, d_i),
+        Cov(z_p, z_q)/(E z_p E z_q).
     C : array-like, shape (d_0, d_0), optional
         Second moment E[xxᵀ] of the input; the identity by default.
 
@@ -43,7 +47,8 @@ def deep_explicit_regularizer(
     Raises
     ------
     InputError
-        If shapes do not fit, a number is not finite, or a covariance is not symmetric positive semidefinite.
+        If shapes do not fit, a number is not finite, a covariance is not symmetric positive semidefinite, or a law has
+        symbols or another size than its layer.
 
     Examples
     --------
@@ -52,10 +57,14 @@ def deep_explicit_regularizer(
     >>> V, U = np.array([[1.0, 2.0], [0.0, 1.0]]), np.array([[3.0, 1.0]])
     >>> float(deep_explicit_regularizer([V, U], 0.5))  # 0.5 · (9·5 + 1·1)
     23.0
+    >>> from etatrick.theory.noise import Bernoulli
+    >>> float(deep_explicit_regularizer([V, U], Bernoulli(2, retain=2 / 3)).__round__(12))
+    23.0
     """
     layers = read_weights(weights)
     k = len(layers) - 1
-    laws: list[Any] = [laws_or_odds] * k if isinstance(laws_or_odds, (int, float)) else list(laws_or_odds)  # type: ignore[arg-type]
+    single = isinstance(laws_or_odds, (int, float, MaskLaw))
+    laws: list[Any] = [laws_or_odds] * k if single else list(laws_or_odds)  # type: ignore[arg-type]
     if len(laws) != k:
         raise InputError(f"{len(laws)} mask laws", f"one per hidden layer is needed, here {k}", "give λ or C̄ for each")
     moment = read_moment(C, layers[0].shape[1])
@@ -101,13 +110,17 @@ def read_moment(C: Any, size: int) -> "Floats":
 
 
 def covariance(law: Any, size: int) -> "Floats":
-    """Return the normalised covariance of one layer's mask from odds, odds per unit, or a matrix.
+    """Return the normalised covariance of one layer's mask from its law, odds, odds per unit, or a matrix.
 
     Examples
     --------
     >>> covariance([0.5, 1.0], 2).tolist()
     [[0.5, 0.0], [0.0, 1.0]]
     """
+    if isinstance(law, MaskLaw):
+        if law.size != size:
+            raise InputError(f"a mask law of {law.size} units", f"the layer has {size} units", "give one law per layer")
+        return law.normalised_covariance
     values = np.asarray(law, float)
     if values.ndim == 2:
         return _semidefinite("C̄", values, size)

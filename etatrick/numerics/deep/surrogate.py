@@ -25,7 +25,8 @@ def effective_parameter(widths: Sequence[int], drop_odds: "ArrayLike", block_siz
     Parameters
     ----------
     widths, drop_odds, block_sizes
-        One entry per hidden layer; block sizes divide widths.
+        One entry per hidden layer. Where a block size does not divide its width, B counts the smaller last block as
+        whole, and the envelope is that of the wider network: a bound from below.
 
     Returns
     -------
@@ -68,7 +69,7 @@ def single_order_bound(
     layers = read_layers(widths, drop_odds)
     sigma = whitened_values(M, C)
     sigma = sigma[sigma > 0]
-    ratios = layers.odds / layers.widths
+    ratios = layers.odds / layers.units
     total = 0.0
     for size in range(1, ratios.size + 1):
         exponent = 2 / (size + 1)
@@ -81,7 +82,7 @@ def surrogate_optimum(m: "Floats", layers: Layers) -> "tuple[float, Floats] | No
     """Return the optimum and the singular values of the convex envelope's problem, or None for unequal block sizes.
 
     The envelope of one layer with width r, one block and odds ν is the same function, so this is a problem with a
-    single hidden layer, where the envelope is attained.
+    single hidden layer, where the envelope is attained. With smaller last blocks it is a bound from below.
 
     Parameters
     ----------
@@ -95,7 +96,7 @@ def surrogate_optimum(m: "Floats", layers: Layers) -> "tuple[float, Floats] | No
     if nu == 0:
         return 0.0, m.copy()
     block = layers.blocks[:1]
-    single = Layers(block, np.array([nu]), block)
+    single = Layers(block, np.array([nu]), block, np.zeros(1))
     low, high, best = 1, m.size + 1, solve_face(m, single, 1)
     while high - low > 1:
         rank = (low + high) // 2

@@ -1,15 +1,10 @@
 from .balancing import BalancedFactors as BalancedFactors
 from .balancing import balanced_factors as balanced_factors
-from .laws import BlockLaw as BlockLaw
-from .laws import count_normalized as count_normalized
-from .laws import equal_blocks as equal_blocks
-from .laws import factorization_objective as factorization_objective
-from .laws import fixed_count as fixed_count
-from .laws import retain_for_width as retain_for_width
-from .laws import unequal_blocks as unequal_blocks
+from .charges import factorization_objective as factorization_objective
 from .minimizers import count_normalized_minimizer as count_normalized_minimizer
 from .minimizers import dropblock_minimizer as dropblock_minimizer
 from .minimizers import dropout_minimizer as dropout_minimizer
+from .minimizers import factorization_minimizer as factorization_minimizer
 from .minimizers import fixed_count_minimizer as fixed_count_minimizer
 from .minimizers import unequal_blocks_minimizer as unequal_blocks_minimizer
 from .path import matrix_factorization_path as matrix_factorization_path

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Final, final
 
 import numpy as np
 
-from etatrick.numerics.factorization.laws import BlockLaw
+from etatrick.numerics.factorization.charges import Charges, charges_of
 from etatrick.numerics.factorization.projections import sum_of_projections
 from etatrick.numerics.factorization.rotations import vectors_of_lengths
 from etatrick.numerics.factorization.shrinkage import Shrunk
@@ -13,6 +13,8 @@ from etatrick.theory.verdict import Verdict
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+    from etatrick.theory.noise.blocks import BlockLaw
 
 ROUNDING: Final = 1e-12
 
@@ -99,10 +101,10 @@ class Share:
         return sum_of_projections(np.clip(self.spectrum / self.rates[0], 0, blocks), self.ranks)
 
 
-def shares(shrunk: Shrunk, law: BlockLaw) -> tuple[Share, ...]:
+def shares(shrunk: Shrunk, charges: Charges) -> tuple[Share, ...]:
     """Return what each run of directions asks of the blocks."""
     found = []
-    inverse, sizes = 1 / np.asarray(law.odds), np.asarray(law.sizes)
+    inverse, sizes = 1 / np.asarray(charges.rates), np.asarray(charges.sizes)
     for run in shrunk.groups:
         length = run.stop - run.start
         ranks = np.minimum(np.maximum(sizes - run.start, 0), length)
@@ -116,20 +118,26 @@ def shares(shrunk: Shrunk, law: BlockLaw) -> tuple[Share, ...]:
     return tuple(found)
 
 
-def attained(shrunk: Shrunk, law: BlockLaw) -> Verdict:
+def attained(shrunk: Shrunk, law: "BlockLaw") -> Verdict:
     """Return whether the convex lower bound is attained at this width, as far as theorems tell.
 
     Examples
     --------
-    >>> from etatrick.numerics.factorization.laws import equal_blocks
+    >>> from etatrick.numerics.factorization.charges import charges_of
     >>> from etatrick.numerics.factorization.shrinkage import shrink
-    >>> law = equal_blocks(1, 0.5, 3)
-    >>> attained(shrink(np.array([3.0, 2.0, 1.0]), law), law).status
+    >>> from etatrick.theory.noise import Bernoulli
+    >>> law = Bernoulli(3, 0.5)
+    >>> attained(shrink(np.array([3.0, 2.0, 1.0]), charges_of(law)), law).status
     'proved'
     """
-    if law.noiseless:
+    return attained_by(shrunk, charges_of(law))
+
+
+def attained_by(shrunk: Shrunk, charges: Charges) -> Verdict:
+    """Return :func:`attained` for the numbers of a law."""
+    if charges.noiseless:
         return Verdict("proved", "nothing is dropped")
-    verdicts = [share.verdict() for share in shares(shrunk, law)]
+    verdicts = [share.verdict() for share in shares(shrunk, charges)]
     for status in ("refuted", "unknown"):
         for verdict in verdicts:
             if verdict.status == status:
@@ -138,38 +146,38 @@ def attained(shrunk: Shrunk, law: BlockLaw) -> Verdict:
     return (telling or [Verdict("proved", "every block carries the same directions")])[0]
 
 
-def balanced(shrunk: Shrunk, law: BlockLaw) -> "NDArray[np.float64] | None":
+def balanced(shrunk: Shrunk, charges: Charges) -> "NDArray[np.float64] | None":
     """Return F, shape (n, d), with FFᵀ = diag(a) whose blocks attain the envelope, or None when none was found.
 
     With the singular vectors P and Q of the product, U = PF and V = QF are balanced factors:
     ``F_b F_bᵀ`` = (ζ/λ_b)·(projection) on every run of directions.
     """
-    factor = np.zeros((len(shrunk.values), law.width))
-    if law.noiseless:
+    factor = np.zeros((len(shrunk.values), charges.width))
+    if charges.noiseless:
         rank = min(factor.shape)
         factor[np.arange(rank), np.arange(rank)] = np.sqrt(shrunk.values[:rank])
         return factor
-    used = [block.start for block in law.slices]
-    for share in shares(shrunk, law):
+    used = [block.start for block in charges.slices]
+    for share in shares(shrunk, charges):
         bases = share.bases() if share.partial else []
         if bases is None:
             return None
         length = share.directions.stop - share.directions.start
         # without partial blocks the values themselves are split, so that rounding of ties does not show
-        split = share.dual if share.partial else shrunk.values[share.directions] * _inverse(law, share)
+        split = share.dual if share.partial else shrunk.values[share.directions] * _inverse(charges, share)
         for block in share.whole:
             place = slice(used[block], used[block] + length)
-            factor[share.directions, place] = np.diag(np.sqrt(np.broadcast_to(split / law.odds[block], length)))
+            factor[share.directions, place] = np.diag(np.sqrt(np.broadcast_to(split / charges.rates[block], length)))
             used[block] += length
         for block, basis in zip(share.partial, bases, strict=True):
             place = slice(used[block], used[block] + basis.shape[1])
-            factor[share.directions, place] = basis * np.sqrt(share.dual / law.odds[block])
+            factor[share.directions, place] = basis * np.sqrt(share.dual / charges.rates[block])
             used[block] += basis.shape[1]
     return factor
 
 
-def _inverse(law: BlockLaw, share: Share) -> float:
-    return 1 / sum(1 / law.odds[block] for block in share.whole)
+def _inverse(charges: Charges, share: Share) -> float:
+    return 1 / sum(1 / charges.rates[block] for block in share.whole)
 
 
 def _pair(scale: "NDArray[np.float64]") -> Verdict:

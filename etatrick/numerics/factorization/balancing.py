@@ -7,11 +7,11 @@ import numpy as np
 
 from etatrick.errors import InputError
 from etatrick.numerics.factorization.attainment import attained, balanced
+from etatrick.numerics.factorization.charges import charges_of, partitioned
 from etatrick.numerics.factorization.checking import count
 from etatrick.numerics.factorization.decomposition import decompose
 from etatrick.numerics.factorization.descent import explicit
 from etatrick.numerics.factorization.folding import folded_gauge, folds
-from etatrick.numerics.factorization.laws import BlockLaw, equal_blocks
 from etatrick.numerics.factorization.shrinkage import gauge
 from etatrick.theory.verdict import Verdict
 
@@ -85,29 +85,26 @@ def balanced_factors(A: "ArrayLike", block_size: int, width: int) -> BalancedFac
     if wide < data.rank:
         raise InputError(f"width = {wide}", f"factors of a matrix of rank {data.rank} need at least that many columns",
                          f"choose width={data.rank} or more")  # fmt: skip
-    law = _unit(equal_blocks(size, 0.5, wide))
+    law = partitioned(wide, size, 0.5)  # unit odds
+    charges = charges_of(law)
     values = data.values[: data.rank]
     if not data.rank:
         empty = Verdict("proved", "the zero matrix")
         return BalancedFactors(np.zeros((len(data.target), wide)), np.zeros((data.target.shape[1], wide)), 0, 0, empty)
-    point = gauge(values, law.weights)
+    point = gauge(values, charges.weights)
     bound, verdict = float(point.values @ point.dual), attained(point, law)
-    factor = None if verdict.status == "refuted" else balanced(point, law)
+    factor = None if verdict.status == "refuted" else balanced(point, charges)
     if factor is not None and not verdict.holds:
         verdict = Verdict("checked", "factors that reach the norm were constructed", detail=verdict.method)
-    if factor is None and folds(values, law):
-        factor = folded_gauge(values, law).left
-        if len(law.sizes) == 2:
+    if factor is None and folds(values, charges):
+        factor = folded_gauge(values, charges).left
+        if len(charges.sizes) == 2:
             verdict = Verdict("proved", "two blocks: ½Σ(σ_i + σ_{2r+1−i})² is the least value", detail=verdict.method)
         else:
             verdict = Verdict("unknown", "the norm is not known to be attained: an upper bound", detail=verdict.method)
     if factor is None:
         raise InputError(f"width = {wide}", f"no balanced factors are known: {verdict.method}",
                          f"choose a width of {size * len(values)} for this matrix")  # fmt: skip
-    value = explicit(values, factor, factor, law)
+    value = explicit(values, factor, factor, charges)
     left, right = data.left[:, : data.rank], data.right[: data.rank].T
     return BalancedFactors(left @ factor, right @ factor, value, bound, verdict)
-
-
-def _unit(law: BlockLaw) -> BlockLaw:
-    return BlockLaw(law.sizes, (1.0,) * len(law.sizes))

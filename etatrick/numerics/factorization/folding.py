@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, final
 import numpy as np
 
 from etatrick.numerics.factorization.attainment import balanced
-from etatrick.numerics.factorization.laws import BlockLaw
+from etatrick.numerics.factorization.charges import Charges
 from etatrick.numerics.factorization.shrinkage import gauge, shrink
 
 if TYPE_CHECKING:
@@ -29,12 +29,12 @@ class Found:
     value: float
 
 
-def folds(values: "NDArray[np.float64]", law: BlockLaw) -> bool:
+def folds(values: "NDArray[np.float64]", charges: Charges) -> bool:
     """Whether :func:`folded` applies: equal independent blocks that can hold all directions."""
-    return law.equal and law.shared == 0 and not law.noiseless and len(values) <= law.width
+    return charges.equal and charges.shared == 0 and not charges.noiseless and len(values) <= charges.width
 
 
-def folded(target: "NDArray[np.float64]", law: BlockLaw) -> Found:
+def folded(target: "NDArray[np.float64]", charges: Charges) -> Found:
     """Return the best factorisation of diag(m) whose blocks take one rank-one piece from each of r groups.
 
     Each group is a dropout problem of width B of its own. For B = 2 the groups pair m_i with m_{2r+1−i} and the result
@@ -44,33 +44,33 @@ def folded(target: "NDArray[np.float64]", law: BlockLaw) -> Found:
 
     Examples
     --------
-    >>> from etatrick.numerics.factorization.laws import equal_blocks
-    >>> round(folded(np.array([5.0, 2.0, 1.0, 0.5]), equal_blocks(2, 0.5, 4)).value, 6)
+    >>> from etatrick.numerics.factorization.charges import charges_of, partitioned
+    >>> round(folded(np.array([5.0, 2.0, 1.0, 0.5]), charges_of(partitioned(4, 2, 0.5))).value, 6)
     10.833333
     """
-    size, blocks = law.sizes[0], len(law.sizes)
-    units = BlockLaw((1,) * blocks, law.odds)
-    factor, value = np.zeros((len(target), law.width)), 0.0
+    size, blocks = charges.sizes[0], len(charges.sizes)
+    units = Charges((1,) * blocks, charges.rates)
+    factor, value = np.zeros((len(target), charges.width)), 0.0
     for place, group in enumerate(_groups(target, size, blocks)):
         part = shrink(target[group], units)
         found = balanced(part, units)
         value += part.value
         if found is not None:  # Schur–Horn: there are as many units as directions
-            factor[np.ix_(group, [block.start + place for block in law.slices])] = found
+            factor[np.ix_(group, [block.start + place for block in charges.slices])] = found
     return Found(factor, factor, value)
 
 
-def folded_gauge(values: "NDArray[np.float64]", law: BlockLaw) -> Found:
+def folded_gauge(values: "NDArray[np.float64]", charges: Charges) -> Found:
     """Return the same construction for a given diagonal: FFᵀ = diag(values), and Σ_b λ_b‖F_bF_bᵀ‖²."""
-    size, blocks = law.sizes[0], len(law.sizes)
-    units = BlockLaw((1,) * blocks, law.odds)
-    factor, value = np.zeros((len(values), law.width)), 0.0
+    size, blocks = charges.sizes[0], len(charges.sizes)
+    units = Charges((1,) * blocks, charges.rates)
+    factor, value = np.zeros((len(values), charges.width)), 0.0
     for place, group in enumerate(_groups(values, size, blocks)):
         part = gauge(values[group], units.weights)
         found = balanced(part, units)
         value += float(part.values @ part.dual)
         if found is not None:
-            factor[np.ix_(group, [block.start + place for block in law.slices])] = found
+            factor[np.ix_(group, [block.start + place for block in charges.slices])] = found
     return Found(factor, factor, value)
 
 

@@ -3,21 +3,61 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from etatrick.numerics.factorization.checking import count, odds, probability
-from etatrick.numerics.factorization.decomposition import Decomposition, decompose
-from etatrick.numerics.factorization.laws import (
-    BlockLaw,
-    count_normalized,
-    equal_blocks,
-    fixed_count,
-    retain_for_width,
-    unequal_blocks,
-)
+from etatrick.numerics.factorization.charges import Charges, charges_of, partitioned
+from etatrick.numerics.factorization.checking import count, probability
+from etatrick.numerics.factorization.decomposition import Decomposition, decompose, predicted_by_gram
 from etatrick.numerics.factorization.result import FactorizationMinimum
-from etatrick.numerics.factorization.shrinkage import Shrunk, shrink
+from etatrick.numerics.factorization.shrinkage import Shrunk, padded, shrink
+from etatrick.theory.noise.blocks import BlockLaw, Blocks
+from etatrick.theory.noise.counted import CountNormalised, FixedCount
+from etatrick.theory.structured.widths import retain_for_width
 
 if TYPE_CHECKING:
-    from numpy.typing import ArrayLike
+    import numpy as np
+    from numpy.typing import ArrayLike, NDArray
+
+
+def factorization_minimizer(Y: "ArrayLike", law: BlockLaw, X: "ArrayLike | None" = None) -> FactorizationMinimum:
+    r"""Return the global minimiser of matrix factorisation under any mask that is constant on blocks of hidden units.
+
+    .. math:: \min_{U,V}\ \lVert Y-UV^{\mathsf T}\rVert_F^2+\langle\bar C,U^{\mathsf T}U\circ V^{\mathsf T}V\rangle
+              = \min_{U,V}\ \lVert Y-UV^{\mathsf T}\rVert_F^2
+                +\sum_b(\lambda_b+\kappa)\lVert U_bV_b^{\mathsf T}\rVert_F^2-\kappa\lVert UV^{\mathsf T}\rVert_F^2
+
+    with the block sizes r_b, odds λ_b and coupling κ of the law. The induced penalty of the product is at least
+    N² − κ‖·‖², N the norm of ordered weights ω_i = Σ_{b: r_b ≥ i} 1/(λ_b + κ) of the singular values; `exact` says
+    whether it is reached. No factor ½. From 200 rows and columns on, where the threshold is so large that nothing is
+    lost, the product comes from a Gram matrix, and singular vectors only when they are asked for.
+
+    Parameters
+    ----------
+    Y : array_like, shape (a, N)
+    law : BlockLaw
+        Of :mod:`etatrick.theory.noise`, with numbers for parameters: Bernoulli, UnitRates, Blocks, FixedCount,
+        CountNormalised. Its size is the width d.
+    X : array_like, shape (b, N), optional
+        Inputs, for predictions UVᵀX, V of shape (b, d). Left out, the data are absorbed in V.
+
+    Returns
+    -------
+    FactorizationMinimum
+
+    Raises
+    ------
+    InputError
+        For an empty or non-finite matrix, a law that is not constant on blocks or has symbols, or one that drops some
+        but not all of the blocks.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from etatrick.numerics.factorization import factorization_minimizer
+    >>> from etatrick.theory.noise import UnitRates
+    >>> factorization_minimizer(np.diag([3.0, 1.0]), UnitRates((0.5, 0.5))).singular_values
+    array([2., 0.])
+    """
+    charges_of(law)  # refused before any work
+    return _minimum(decompose(Y, X), law)
 
 
 def dropblock_minimizer(
@@ -65,22 +105,24 @@ def dropblock_minimizer(
     >>> found.exact.status, abs(found.certificate().relative_gap) < 1e-13
     ('proved', True)
     """
-    data = decompose(Y, X)
-    return dropblock_from(data, block_size, retain, width)
+    probability("retain", retain)
+    count("block_size", block_size)
+    count("width", 1 if width is None else width)
+    return dropblock_from(decompose(Y, X), block_size, retain, width)
 
 
 def dropblock_from(data: Decomposition, block_size: int, retain: float, width: int | None) -> FactorizationMinimum:
-    """Return :func:`dropblock_minimizer` of decomposed data."""
+    """Return :func:`dropblock_minimizer` of reduced data, from their decomposition where they have one."""
     if width is not None:
-        return _minimum(data, equal_blocks(block_size, retain, width), retain)
-    size, theta = count("block_size", block_size), probability("retain", retain)
-    alone = BlockLaw((size,), (odds(theta),))
-    shrunk = shrink(data.values, alone)
+        return _minimum(data, partitioned(width, block_size, retain))
+    size = count("block_size", block_size)
+    alone = charges_of(Blocks((size,), retain))
+    shrunk, product = _shrunk(data, alone, data.size)
     blocks = _enough(shrunk, size)
-    law = BlockLaw((size,) * blocks, (alone.odds[0] * blocks,) * blocks)
-    d = law.width
+    law = Blocks((size,) * blocks, retain_for_width(retain, size, size * blocks))
+    d = law.size
     wide = Shrunk(shrunk.target[:d], shrunk.values[:d], shrunk.dual[:d], 0.0)
-    return FactorizationMinimum(data, law, wide, retain_for_width(theta, size, law.width))
+    return FactorizationMinimum(data, law, wide, product)
 
 
 def dropout_minimizer(
@@ -146,8 +188,7 @@ def unequal_blocks_minimizer(
     >>> found.singular_values, found.exact.status
     (array([2. , 0.5]), 'proved')
     """
-    sizes, rates = list(block_sizes), list(retains)
-    return _minimum(decompose(Y, X), unequal_blocks(sizes, rates), rates[0] if len(set(rates)) == 1 else None)
+    return factorization_minimizer(Y, Blocks(tuple(block_sizes), tuple(retains)), X)
 
 
 def fixed_count_minimizer(
@@ -161,7 +202,7 @@ def fixed_count_minimizer(
     Parameters
     ----------
     Y, block_size, width, X
-        As in :func:`dropblock_minimizer`; r divides d.
+        As in :func:`dropblock_minimizer`.
     kept : int
         K in 1..B.
 
@@ -172,7 +213,7 @@ def fixed_count_minimizer(
     Raises
     ------
     InputError
-        As :func:`dropblock_minimizer`; also for K outside 1..B, or if r does not divide d.
+        As :func:`dropblock_minimizer`; also for K outside 1..B.
 
     Examples
     --------
@@ -180,7 +221,9 @@ def fixed_count_minimizer(
     >>> fixed_count_minimizer(np.diag([5.0, 2.0, 1.0]), 2, kept=2, width=8).singular_values.round(12)
     array([5.   , 1.875, 0.375])
     """
-    return _minimum(decompose(Y, X), fixed_count(block_size, kept, width), None)
+    wide = count("width", width)
+    law = FixedCount.partition(wide, min(count("block_size", block_size), wide), kept)
+    return factorization_minimizer(Y, law, X)
 
 
 def count_normalized_minimizer(
@@ -193,7 +236,7 @@ def count_normalized_minimizer(
     Parameters
     ----------
     Y, block_size, retain, width, X
-        As in :func:`dropblock_minimizer`; r divides d.
+        As in :func:`dropblock_minimizer`.
 
     Returns
     -------
@@ -202,7 +245,7 @@ def count_normalized_minimizer(
     Raises
     ------
     InputError
-        As :func:`dropblock_minimizer`, or if r does not divide d.
+        As :func:`dropblock_minimizer`.
 
     Examples
     --------
@@ -210,11 +253,31 @@ def count_normalized_minimizer(
     >>> count_normalized_minimizer(np.diag([5.0, 2.0]), 2, 0.5, 8).singular_values
     array([5., 2.])
     """
-    return _minimum(decompose(Y, X), count_normalized(block_size, retain, width), probability("retain", retain))
+    wide = count("width", width)
+    law = CountNormalised.partition(wide, min(count("block_size", block_size), wide), probability("retain", retain))
+    return factorization_minimizer(Y, law, X)
 
 
-def _minimum(data: Decomposition, law: BlockLaw, retain: float | None) -> FactorizationMinimum:
-    return FactorizationMinimum(data, law, shrink(data.values[: law.width], law), retain)
+def _minimum(data: Decomposition, law: BlockLaw) -> FactorizationMinimum:
+    charges = charges_of(law)
+    shrunk, product = _shrunk(data, charges, min(charges.width, data.size))
+    return FactorizationMinimum(data, law, shrunk, product)
+
+
+def _shrunk(data: Decomposition, charges: Charges, count: int) -> "tuple[Shrunk, NDArray[np.float64] | None]":
+    """Return the first `count` shrunken singular values, and the product if it needed no singular vectors."""
+    seen: list[Shrunk] = []
+
+    def shrinkage(m: "NDArray[np.float64]") -> "NDArray[np.float64]":
+        seen.append(shrink(m[:count], charges))
+        return padded(seen[-1].values, len(m))
+
+    # with a coupling, errors of the singular values would be divided by 1 − κ
+    safe = charges.shared == 0 and not charges.noiseless
+    product = predicted_by_gram(data, shrinkage, max(charges.sizes)) if safe else None
+    if product is None:
+        return shrink(data.values[:count], charges), None
+    return seen[-1], product
 
 
 def _enough(shrunk: Shrunk, size: int) -> int:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from etatrick.errors import InputError
-from etatrick.numerics.factorization.checking import probability
+from etatrick.numerics.factorization.checking import count, probability
 from etatrick.numerics.factorization.decomposition import decompose
 from etatrick.numerics.factorization.minimizers import dropblock_from
 from etatrick.numerics.factorization.result import FactorizationMinimum
@@ -53,7 +53,9 @@ def matrix_factorization_path(
     grid = [probability("retain", float(retain)) for retain in retains]
     if not grid:
         raise InputError("retains of length 0", "needs at least one probability", "pass e.g. retains=[0.5, 0.8]")
-    data, found = decompose(Y, X), []
+    count("block_size", block_size)
+    count("width", 1 if width is None else width)
+    data, found = decompose(Y, X).computed(), list[FactorizationMinimum]()
     for index, retain in enumerate(grid):
         found.append(dropblock_from(data, block_size, retain, width))
         progress((index + 1) / len(grid))

@@ -6,15 +6,19 @@ from typing import TYPE_CHECKING, Final, final
 
 import numpy as np
 
-from etatrick.numerics.factorization.attainment import attained, balanced
+from etatrick.numerics.factorization.attainment import attained_by, balanced
 from etatrick.numerics.factorization.bounds import Solved, solved_below_width
+from etatrick.numerics.factorization.charges import Charges, charges_of, factorization_objective
 from etatrick.numerics.factorization.decomposition import Decomposition
-from etatrick.numerics.factorization.laws import BlockLaw, factorization_objective
 from etatrick.numerics.factorization.shrinkage import Shrunk
+from etatrick.theory.noise.blocks import IndependentBlocks
+from etatrick.theory.noise.counted import CountNormalised
 from etatrick.theory.verdict import Verdict
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+    from etatrick.theory.noise.blocks import BlockLaw
 
 CARRIED: Final = 1e-12
 
@@ -56,31 +60,49 @@ class FactorizationMinimum:
     data : Decomposition
         Y (and X), decomposed.
     law : BlockLaw
-        Sizes and odds of the blocks.
+        The mask law of the d hidden units, of :mod:`etatrick.theory.noise`.
     shrunk : Shrunk
         The closed-form minimiser of the convex lower bound, among matrices of rank at most the width.
-    retain : float or None
-        θ at this width, where all blocks share one.
+    given : ndarray, shape (a, N), or None
+        The closed form's predictions, where they were found without singular vectors.
     """
 
     data: Decomposition
-    law: BlockLaw
+    law: "BlockLaw"
     shrunk: Shrunk
-    retain: float | None = None
+    given: "NDArray[np.float64] | None" = None
 
     @property
     def width(self) -> int:
         """The number d of hidden units."""
-        return self.law.width
+        return int(self.law.size)
+
+    @property
+    def retain(self) -> float | None:
+        """θ at this width, where all blocks share one."""
+        if isinstance(self.law, IndependentBlocks):
+            shared = set(self.law.block_retains)
+            return float(shared.pop()) if len(shared) == 1 else None
+        return float(self.law.retain) if isinstance(self.law, CountNormalised) else None
+
+    @property
+    def remark(self) -> str:
+        """What to know about the blocks: that the last one is smaller, where r does not divide d; empty if not."""
+        return self.law.remark
+
+    @cached_property
+    def charges(self) -> Charges:
+        """The penalty of the law as numbers."""
+        return charges_of(self.law)
 
     @cached_property
     def _solved(self) -> Solved | None:
         """What replaces the closed form where it is not known to be attained."""
-        return None if self._closed.holds else solved_below_width(self.shrunk, self.law, self._closed)
+        return None if self._closed.holds else solved_below_width(self.shrunk, self.charges, self._closed)
 
     @cached_property
     def _closed(self) -> Verdict:
-        return attained(self.shrunk, self.law)
+        return attained_by(self.shrunk, self.charges)
 
     @property
     def exact(self) -> Verdict:
@@ -105,7 +127,7 @@ class FactorizationMinimum:
     @cached_property
     def singular_values(self) -> "NDArray[np.float64]":
         """Of the predictions, nonincreasing, shape (min(a, N),)."""
-        found = np.zeros(len(self.data.values))
+        found = np.zeros(self.data.size)
         solved = self._solved
         values = self.shrunk.values if solved is None else np.linalg.svd(solved.core, compute_uv=False)
         found[: len(values)] = values
@@ -115,6 +137,8 @@ class FactorizationMinimum:
     def predictions(self) -> "NDArray[np.float64]":
         """UVᵀX, shape (a, N)."""
         solved, size = self._solved, self.shrunk.rank
+        if solved is None and self.given is not None:
+            return self.given
         if solved is None:
             return (self.data.left[:, :size] * self.shrunk.values[:size]) @ self.data.right[:size]
         n = len(self.shrunk.values)
@@ -130,7 +154,7 @@ class FactorizationMinimum:
         """U, shape (a, d), and V, shape (N, d) or with inputs (b, d), attaining `objective`."""
         n = len(self.shrunk.values)
         if self._solved is None:
-            left = right = balanced(self.shrunk, self.law)
+            left = right = balanced(self.shrunk, self.charges)
         else:
             left, right = self._solved.found.left, self._solved.found.right
         if left is None or right is None:
@@ -146,12 +170,12 @@ class FactorizationMinimum:
     @property
     def rho(self) -> int:
         """One more than the number of directions that every block carries, at most the largest block size."""
-        if self.law.noiseless or self.shrunk.rank == 0:
+        if self.charges.noiseless or self.shrunk.rank == 0:
             return 1
         positive = slice(0, self.shrunk.rank)
-        cap = float(np.sum(1 / np.asarray(self.law.odds)))
+        cap = float(np.sum(1 / np.asarray(self.charges.rates)))
         carried = self.shrunk.values[positive] / self.shrunk.dual[positive] >= cap * (1 - CARRIED)
-        return min(int(carried.sum()) + 1, max(self.law.sizes))
+        return min(int(carried.sum()) + 1, max(self.charges.sizes))
 
     @property
     def tau(self) -> float:
@@ -179,16 +203,18 @@ class FactorizationMinimum:
 
         ‖M − A‖² − κ‖A‖² + N²(A) ≥ ‖M‖² − ‖M − Z‖²/(1 − κ) − N*²(Z), whatever A.
         """
-        if self.law.noiseless:
+        if self.charges.noiseless:
             return self._tail
-        n, left = len(self.shrunk.values), 1 - self.law.shared
+        n, left = len(self.shrunk.values), 1 - self.charges.shared
         reach = (self.data.left[:, :n] * self.shrunk.target) @ self.data.right[:n]
         Z = reach - left * predicted
         sizes = np.linalg.svd(Z, compute_uv=False)
-        weights = self.law.weights[: len(sizes)]
+        weights = self.charges.weights[: len(sizes)]
         apart = float(np.sum((reach - Z) ** 2)) / left if left > 0 else 0.0
         return float(np.sum(reach**2)) - apart - float(weights @ sizes[: len(weights)] ** 2) + self._tail
 
     @property
     def _tail(self) -> float:
-        return self.data.rest + float(np.sum(self.data.values[self.width :] ** 2))
+        """What rank d cannot reach."""
+        beyond = float(np.sum(self.data.values[self.width :] ** 2)) if self.width < self.data.size else 0.0
+        return self.data.rest + beyond

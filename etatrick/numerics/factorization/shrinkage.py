@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Final, final
 
 import numpy as np
 
-from etatrick.numerics.factorization.laws import BlockLaw
-from etatrick.numerics.k_support import ordered_eta, prox_ordered
+from etatrick.numerics.factorization.charges import Charges
+from etatrick.numerics.k_support.ordered import ordered_eta, pooled
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -57,26 +57,40 @@ class Shrunk:
         return tuple(found)
 
 
-def shrink(target: "NDArray[np.float64]", law: BlockLaw) -> Shrunk:
-    """Return the closed-form minimiser for singular values `target`, nonincreasing, at most ``law.width`` of them.
+def shrink(target: "NDArray[np.float64]", charges: Charges) -> Shrunk:
+    """Return the closed-form minimiser for singular values `target`, nonincreasing, at most ``charges.width`` of them.
 
-    With ω the law's weights and x the proximal map of half the squared norm with weights (1 − κ)ω, a = x/(1 − κ);
+    With ω the ordered weights and x the proximal map of half the squared norm with weights (1 − κ)ω, a = x/(1 − κ);
     at κ = 1 the objective is linear on the unit ball's cone, and a = ωm.
 
     Examples
     --------
-    >>> from etatrick.numerics.factorization.laws import equal_blocks
-    >>> shrink(np.array([3.0, 1.0]), equal_blocks(2, 0.5, 2)).values  # one block: ridge
+    >>> from etatrick.numerics.factorization.charges import charges_of, partitioned
+    >>> shrink(np.array([3.0, 1.0]), charges_of(partitioned(2, 2, 0.5))).values  # one block: ridge
     array([1.5, 0.5])
-    >>> shrink(np.array([3.0, 1.0]), equal_blocks(1, 0.5, 2)).values  # dropout: soft threshold 1
+    >>> shrink(np.array([3.0, 1.0]), charges_of(partitioned(2, 1, 0.5))).values  # dropout: soft threshold 1
     array([2., 0.])
     """
-    if law.noiseless:
-        return Shrunk(target, target.copy(), np.zeros_like(target), law.shared)
-    weights, left = padded(law.weights, len(target)), 1 - law.shared
-    shrunk = weights * target if left <= 0 else prox_ordered(target, left * weights, 1.0) / left
-    values = np.asarray(shrunk, dtype=np.float64)
-    return Shrunk(target, values, _dual(target, values, weights), law.shared)
+    if charges.noiseless:
+        return Shrunk(target, target.copy(), np.zeros_like(target), charges.shared)
+    weights, left = padded(charges.weights, len(target)), 1 - charges.shared
+    if left <= 0:
+        values = weights * target
+        return Shrunk(target, values, _dual(target, values, weights), charges.shared)
+    values, dual = np.zeros_like(target), target.copy()
+    omega = left * weights
+    pools = pooled(target, omega, 1.0)
+    if len(pools.order):
+        # within a pool ζ is Σm/(Σω + |pool|), and what is left of m is taken from the top so that it does not cancel
+        top = pools.ranked[pools.starts]
+        offset = pools.ranked - np.repeat(top, pools.sizes)
+        count = len(offset)
+        lift = top * np.add.reduceat(omega[:count], pools.starts) - np.add.reduceat(offset, pools.starts)
+        lift /= pools.weight
+        values[:count] = np.maximum(offset + np.repeat(lift, pools.sizes), 0.0) * (pools.unit / left)
+        shared = np.repeat(pools.mass / pools.weight, pools.sizes) * pools.unit
+        dual[:count] = np.where(values[:count] > 0, shared, target[:count])
+    return Shrunk(target, values, dual, charges.shared)
 
 
 def gauge(values: "NDArray[np.float64]", weights: "NDArray[np.float64]") -> Shrunk:

@@ -1,0 +1,16 @@
+from .allocation import DeepCertificate as DeepCertificate
+from .allocation import RankBound as RankBound
+from .induced import InducedRegularizer as InducedRegularizer
+from .induced import deep_induced_regularizer as deep_induced_regularizer
+from .optimum import DeepMinimizer as DeepMinimizer
+from .optimum import deep_dropout_minimizer as deep_dropout_minimizer
+from .paths import path_terms as path_terms
+from .phase import PhaseDiagram as PhaseDiagram
+from .phase import phase_diagram as phase_diagram
+from .phase import rank_one_condition as rank_one_condition
+from .phase import rank_one_threshold as rank_one_threshold
+from .regularizer import deep_explicit_regularizer as deep_explicit_regularizer
+from .surrogate import deep_envelope as deep_envelope
+from .surrogate import effective_parameter as effective_parameter
+from .surrogate import full_rank_threshold as full_rank_threshold
+from .surrogate import single_order_bound as single_order_bound
