@@ -120,7 +120,7 @@ def _monotone(d: "Duality", c: Curve) -> Verdict:
 
 def _subquadratic(d: "Duality", c: Curve) -> Verdict:
     """Ω′ − wΩ″ = w²η̂′/η̂², so this is the growth of η̂."""
-    return _broken(d) or _monotone(d, c)
+    return _unbroken(d, _monotone(d, c))
 
 
 def _canonical(d: "Duality", c: Curve) -> Verdict:
@@ -146,15 +146,15 @@ def _canonical(d: "Duality", c: Curve) -> Verdict:
 
 
 def _convex(d: "Duality", c: Curve) -> Verdict:
-    return _jumps(d) or _broken(d) or c.guarded(prove_growth(c.slope, of=c.names["slope"]))
+    return _jumps(d) or _unbroken(d, c.guarded(prove_growth(c.slope, of=c.names["slope"])))
 
 
 def _concave(d: "Duality", c: Curve) -> Verdict:
-    return _broken(d) or c.guarded(prove_growth(-c.slope, of="-" + c.names["slope"]))
+    return _unbroken(d, c.guarded(prove_growth(-c.slope, of="-" + c.names["slope"])))
 
 
 def _continuous_prox(d: "Duality", c: Curve) -> Verdict:
-    return _jumps(d) or _broken(d) or c.guarded(prove_growth(c.prox, ">", c.names["prox"]))
+    return _jumps(d) or _unbroken(d, c.guarded(prove_growth(c.prox, ">", c.names["prox"])))
 
 
 def _jumps(d: "Duality") -> Verdict | None:
@@ -166,19 +166,21 @@ def _jumps(d: "Duality") -> Verdict | None:
     return Verdict("refuted", "Ω jumps at 0", domain_text(d.jump), witness, certificate={"kind": "jump"})
 
 
-def _broken(d: "Duality") -> Verdict | None:
-    """Return a verdict against statements read off Ω′ when Ω itself jumps, or None when it is continuous."""
+def _unbroken(d: "Duality", verdict: Verdict) -> Verdict:
+    """Return a verdict read off Ω′ unless Ω itself jumps; a refutation stands whether it does or not."""
     if d.given != "penalty" or d.penalty is None or is_smooth(d.penalty):
-        return None
+        return verdict
+    domain, unproved = domain_text(d.penalty), ""
     parts = pieces(d.penalty)
     if parts is None:
-        return Verdict("unknown", "the break points of Ω are not explicit", domain_text(d.penalty))
-    for left, right in pairwise(parts):
+        unproved = "the break points of Ω are not explicit"
+    for left, right in pairwise(parts or ()):
         jump = prove_zero(right.formula.subs(w, left.upper) - left.formula.subs(w, left.upper))
+        if jump.status == "refuted":
+            return Verdict("refuted", f"Ω jumps at w = {left.upper}", domain, witness_at(left.upper, jump.witness))
         if jump.status != "proved":
-            witness = witness_at(left.upper, jump.witness) if jump.witness else {}
-            return Verdict(jump.status, f"Ω jumps at w = {left.upper}", domain_text(d.penalty), witness)
-    return None
+            unproved = f"that Ω does not jump at w = {left.upper} is not proved"
+    return Verdict("unknown", unproved, domain) if unproved and verdict.status != "refuted" else verdict
 
 
 def _integrable(d: "Duality", c: Curve) -> Verdict:

@@ -102,7 +102,7 @@ class Duality:
         --------
         >>> from etatrick.theory import derive
         >>> derive(penalty="atan(w)").parametric.dual
-        -w**2/(w**3 + w) + 2*atan(w)
+        -w/(w**2 + 1) + 2*atan(w)
         """
         from etatrick.theory.curves import parametric_of
 

@@ -52,6 +52,7 @@ _REWRITES = (
         lambda e: sp.expand(sp.expand_log(sp.expand(denested(e)))),
     ),
     ("simplifies to 0", lambda e: sp.simplify(denested(e))),
+    ("writing hyperbolic functions by exponentials gives 0", lambda e: _by_exponentials(e)),
     (
         "simplifies to 0 after expanding logarithms",
         lambda e: sp.simplify(sp.expand_log(denested(sp.factor(e)))),
@@ -60,6 +61,12 @@ _REWRITES = (
     ("the squares of two positive terms agree", lambda e: _square_gap(e)),
     ("simplifies to 0 after opening roots", lambda e: sp.simplify(denested(sp.simplify(e)))),
 )
+
+
+def _by_exponentials(expr: Any) -> Any:
+    if not expr.has(sp.sinh, sp.cosh, sp.tanh, sp.coth):
+        return expr
+    return sp.simplify(sp.expand(sp.radsimp(sp.together(expr.rewrite(sp.exp)))))
 
 
 def _without_asinh(expr: Any) -> Any:
