@@ -2,6 +2,7 @@ from . import completion as completion
 from . import deep as deep
 from . import expected as expected
 from . import factorization as factorization
+from . import global_search as global_search
 from . import k_support as k_support
 from . import losses as losses
 from .certificates import Certificate as Certificate
@@ -15,6 +16,7 @@ from .expected import expected_loss as expected_loss
 from .expected import minimize_expected_loss as minimize_expected_loss
 from .factorization import dropblock_minimizer as dropblock_minimizer
 from .factorization import factorization_minimizer as factorization_minimizer
+from .global_search import global_minimum as global_minimum
 from .joint import JointPenalty as JointPenalty
 from .joint import joint_penalty as joint_penalty
 from .k_support import k_support_dual_norm as k_support_dual_norm

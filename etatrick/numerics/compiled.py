@@ -72,8 +72,9 @@ class CompiledPenalty:
         return self.duality.conditions["convex"].status == "proved"
 
     def value(self, coef: "NDArray[np.float64]") -> "NDArray[np.float64]":
-        """Return Ω(|w|)."""
-        return evaluate(self._value, w, np.abs(coef), limit_at_zero(self._value, w))
+        """Return Ω(|w|), which is 0 at 0 where Ω jumps there."""
+        start = limit_at_zero(self._value, w) if self.duality.jump == 0 else 0.0
+        return evaluate(self._value, w, np.abs(coef), start)
 
     def slope(self, coef: "NDArray[np.float64]") -> "NDArray[np.float64]":
         """Return Ω′(|w|), with Ω′(0+) at 0."""

@@ -1,0 +1,10 @@
+from .checking import Recheck as Recheck
+from .checking import recheck as recheck
+from .folded import FoldedShape as FoldedShape
+from .folded import folded_shape as folded_shape
+from .gated import GatedMinimum as GatedMinimum
+from .gated import gated_minimum as gated_minimum
+from .result import GlobalOptimum as GlobalOptimum
+from .result import GlobalStatus as GlobalStatus
+from .search import global_minimum as global_minimum
+from .tree import Certificate as Certificate
