@@ -16,7 +16,6 @@ from etatrick.validation.printing import (
     duality_json,
     duality_text,
     recheck_text,
-    solution_text,
     verify_text,
 )
 
@@ -139,29 +138,29 @@ def recheck(file: str, as_json: bool) -> None:
 @click.argument("data", metavar="DATA.csv")
 @click.option("--target", required=True, metavar="COL", help="Column to predict.")
 @click.option("--penalty", required=True, metavar="NAME[:p=v,…]", help="e.g. log_sum:epsilon=0.1 or l1:k=1.")
-@click.option("--lam", required=True, type=float, help="λ ≥ 0 in ½‖y − Xw‖² + λΣΩ(w).")
+@click.option("--lam", required=True, metavar="λ|path|cv", help="λ ≥ 0 in Σℓ(y, Xw) + λΣΩ(w), or how to find it.")
+@click.option("--loss", default="squared", show_default=True, metavar="NAME",
+              help="squared, huber, poisson, gamma, or logistic (labels).")  # fmt: skip
 @click.option("--intercept/--no-intercept", default=True, show_default=True, help="Fit an unpenalised constant.")
+@click.option("--folds", default=5, show_default=True, help="Parts for --lam cv.")
+@click.option("--n-lams", default=50, show_default=True, help="Values of λ along a path.")
+@click.option("--plot", default=None, metavar="FILE", help="Draw the path (.svg, .png, .pdf).")
 @as_json
-def solve(data: str, target: str, penalty: str, lam: float, intercept: bool, as_json: bool) -> None:
-    """Solve a penalised linear regression exactly and certify the result.
+def solve(data: str, as_json: bool, **order: Any) -> None:
+    """Solve a penalised regression or classification exactly and certify the result.
 
     DATA.csv has column names in its first row and numbers below. The loss is a sum, not a mean.
 
     \b
-    Example:
+    Examples:
       etatrick solve diabetes.csv --target y --penalty log_sum:epsilon=0.1 --lam 0.01
+      etatrick solve diabetes.csv --target y --penalty mcp:A=1 --lam cv --plot path.svg
+      etatrick solve flowers.csv --target kind --penalty l1:k=1 --lam path --loss logistic --json
     """
-    from etatrick.numerics import solve as solve_problem
-    from etatrick.numerics.problem import check_lam
-    from etatrick.theory.names import penalty_named
-    from etatrick.validation.tables import read_table
+    from etatrick.validation.solution_tables import solved_text
+    from etatrick.validation.solving import Order, solve_file
 
-    check_lam(lam)
-    member = penalty_named(penalty)
-    table = read_table(Path(data), target)
-    solution = solve_problem(table.X, table.y, member, lam, fit_intercept=intercept)
-    result = {"penalty": member.name, "lam": lam, "names": list(table.names), **solution.to_json()}
-    _show(as_json, {**result, "message": solution.status.value}, solution_text)
+    _show(as_json, solve_file(Path(data), Order(**order)), solved_text)
 
 
 @main.command()

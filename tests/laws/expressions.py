@@ -28,7 +28,7 @@ class Piece:
         Both sides of what was found for the parts join the grid for what is made of them: a jump may hide a crossing.
         """
         grid = [mp.mpf(low) * (mp.mpf(high) / low) ** (mp.mpf(k) / count) for k in range(count + 1)]
-        found = []
+        found: list[Real] = []
         for kink in self.kinks:
             grid = sorted(
                 [*grid, *(b * (1 + side) for b in found for side in (-(mp.mpf(10) ** -18), mp.mpf(10) ** -18))]
