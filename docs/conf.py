@@ -78,6 +78,17 @@ autosummary_context = {
     "values": {p: [value(p, n) for n in names[p] if not home(p, n)] for p in packages},
 }
 
+
+def skip(app, what, name, obj, skipped, options):
+    """Leave out the methods that scikit-learn makes for routing metadata: their texts link to its own manual."""
+    return True if re.fullmatch(r"set_\w+_request|get_metadata_routing", name) else skipped
+
+
+def setup(app):
+    """Register what autodoc leaves out."""
+    app.connect("autodoc-skip-member", skip)
+
+
 html_theme = "pydata_sphinx_theme"
 html_static_path = ["_static"]
 html_css_files = ["formulas.css"]

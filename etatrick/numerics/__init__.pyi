@@ -1,10 +1,12 @@
 from . import completion as completion
 from . import deep as deep
+from . import estimators as estimators
 from . import expected as expected
 from . import factorization as factorization
 from . import global_search as global_search
 from . import k_support as k_support
 from . import losses as losses
+from . import working_set as working_set
 from .certificates import Certificate as Certificate
 from .certificates import certify as certify
 from .compiled import CompiledPenalty as CompiledPenalty
@@ -12,6 +14,10 @@ from .compiled import compile_penalty as compile_penalty
 from .covariance_bound import CovarianceBound as CovarianceBound
 from .covariance_bound import dual_square_bound as dual_square_bound
 from .deep import deep_dropout_minimizer as deep_dropout_minimizer
+from .estimators import ReweightedClassifier as ReweightedClassifier
+from .estimators import ReweightedClassifierCV as ReweightedClassifierCV
+from .estimators import ReweightedRegressor as ReweightedRegressor
+from .estimators import ReweightedRegressorCV as ReweightedRegressorCV
 from .expected import expected_loss as expected_loss
 from .expected import minimize_expected_loss as minimize_expected_loss
 from .factorization import dropblock_minimizer as dropblock_minimizer

@@ -11,6 +11,7 @@ from etatrick.errors import InputError
 from etatrick.theory.catalogue import Family
 from etatrick.theory.duality import Duality
 from etatrick.theory.numbers import compiled, evaluate, limit_at_zero
+from etatrick.theory.pieces import formula_near
 from etatrick.theory.symbols import lam, w
 
 if TYPE_CHECKING:
@@ -64,7 +65,7 @@ class CompiledPenalty:
     @cached_property
     def steepest(self) -> float:
         """Sup Ω′, the largest |z| with a finite conjugate Ω*(z), for a convex penalty."""
-        return float(sp.limit(self._slope, w, sp.oo))
+        return float(sp.limit(formula_near(self._slope, sp.oo), w, sp.oo))
 
     @cached_property
     def convex(self) -> bool:

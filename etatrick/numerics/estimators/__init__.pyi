@@ -1,0 +1,5 @@
+from .classifier import ReweightedClassifier as ReweightedClassifier
+from .classifier_cv import ReweightedClassifierCV as ReweightedClassifierCV
+from .coefficient_path import CoefficientPath as CoefficientPath
+from .regressor import ReweightedRegressor as ReweightedRegressor
+from .regressor_cv import ReweightedRegressorCV as ReweightedRegressorCV

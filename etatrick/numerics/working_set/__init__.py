@@ -1,0 +1,5 @@
+"""Penalised generalised linear models by working sets and semismooth Newton steps: fits and paths with certificates."""
+
+import lazy_loader as lazy
+
+__getattr__, __dir__, __all__ = lazy.attach_stub(__name__, __file__)

@@ -1,0 +1,146 @@
+"""Certificates from the data: duality gap for convex penalties, stationarity, and the second-order conditions."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, final
+
+import numpy as np
+
+from etatrick.numerics.working_set.systems import newton_step
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from etatrick.numerics.working_set.task import Task
+
+    Floats = NDArray[np.float64]
+
+SHRINK = (1.0, 1 - 1e-9, 1 - 1e-6, 0.999, 0.9)
+BALANCED = 1e-13  # Σ v u = 0 counts as kept up to this, relative to Σ v|u|
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Standing:
+    """Where a point stands: its predictor, gradient, violations and gap (None without convexity)."""
+
+    w: "Floats"
+    b: float
+    theta: "Floats"
+    pull: "Floats"
+    objective: float
+    violations: "Floats"
+    kkt: float
+    gap: float | None
+
+
+def stand(task: "Task", w: "Floats", b: float, theta: "Floats | None" = None, pull: "Floats | None" = None) -> Standing:
+    """Return where (w, b) stands, by one pass over X (and one over the columns used, unless θ is given).
+
+    The dual point is u = s·ℓ′(θ), moved so that Σ v u = 0 where there is an intercept, with the largest s ≤ 1 that
+    keeps Xᵀ(vu)/λ in the domain of Ω*. Then, term by term and each ≥ 0 by Fenchel and Young,
+    gap = Σ v [ℓ(θ) + ℓ*(u) − uθ] + λ Σ [Ω(w) + Ω*(z/λ) − wz/λ] with z = −Xᵀ(vu).
+    """
+    at = task.predictor(w, b) if theta is None else theta
+    residual = task.residual(at)
+    if pull is None:
+        pull = task.design.correlate(residual)
+    violations = violation(task, w, pull)
+    balance = abs(float(residual.sum())) if task.intercept else 0.0
+    kkt = max(float(violations.max()), balance)
+    gap = _gap(task, w, at, residual, pull) if task.curve.convex or task.lam == 0 else None
+    return Standing(w, b, at, pull, task.data_term(at) + task.charge(w), violations, kkt, gap)
+
+
+def violation(task: "Task", w: "Floats", pull: "Floats") -> "Floats":
+    """Return the violation of stationarity per coordinate, where `pull` is minus the gradient of the data term."""
+    if task.lam == 0:
+        return np.abs(pull)
+    found = np.maximum(np.abs(pull) - task.lam * task.curve.start, 0.0)
+    support = np.flatnonzero(w)
+    slope = task.lam * task.curve.slope(w[support])
+    found[support] = np.abs(pull[support] - slope * np.sign(w[support]))
+    return found
+
+
+def _gap(task: "Task", w: "Floats", theta: "Floats", residual: "Floats", pull: "Floats") -> float:
+    u = task.loss.slope(task.y, theta)
+    if task.intercept:
+        moved = _balanced(task, u, theta, residual)
+        if moved is None:
+            return np.inf
+        if moved is not u:
+            u = moved
+            pull = -task.design.correlate(task.weights * u)
+    if task.lam == 0:
+        return _unpenalised(task, theta, pull)
+    reach = float(np.abs(pull).max()) / task.lam
+    most = 1.0 if reach <= task.curve.steepest else task.curve.steepest / reach
+    best = np.inf
+    for shrink in SHRINK:
+        best = min(best, _gap_at(task, w, theta, most * shrink * u, most * shrink * pull))
+        if most == 1.0 or np.isfinite(best):
+            break
+    return best
+
+
+def _gap_at(task: "Task", w: "Floats", theta: "Floats", u: "Floats", z: "Floats") -> float:
+    fit = _young(task, theta, u)
+    zeros = w == 0
+    at = np.minimum(np.abs(z) / task.lam, task.curve.steepest)
+    held = at <= task.curve.start  # Ω* = 0 there
+    charge = task.lam * float(task.curve.conjugate(at[~held]).sum()) if not held.all() else 0.0
+    on = ~zeros
+    terms = task.lam * task.curve.value(w[on]) - w[on] * z[on]
+    return max(fit, 0.0) + max(float(terms.sum()) + charge, 0.0)
+
+
+def _young(task: "Task", theta: "Floats", u: "Floats") -> float:
+    """Return Σ v [ℓ(θ) + ℓ*(u) − uθ], without cancellation for the squared loss."""
+    from etatrick.numerics.losses import Squared
+
+    if isinstance(task.loss, Squared):
+        return 0.5 * float(task.weights @ (theta - task.y - u) ** 2)
+    inside = task.loss.feasible(task.y, u)
+    return float(task.weights @ (task.loss.value(task.y, theta) + task.loss.conjugate(task.y, inside) - inside * theta))
+
+
+def _balanced(task: "Task", u: "Floats", theta: "Floats", residual: "Floats") -> "Floats | None":
+    """Return a dual point with Σ v u = 0 close to u, u itself where that holds already, None where none was found."""
+    size = float(np.abs(residual).sum())
+    if abs(float(residual.sum())) <= BALANCED * size:
+        return u
+    bend = np.maximum(task.loss.curvature(task.y, theta), 1e-12)
+    moved = u
+    for _ in range(20):
+        excess = float(task.weights @ moved)
+        if abs(excess) <= BALANCED * size:
+            return moved
+        moved = task.loss.feasible(task.y, moved - bend * (excess / float(task.weights @ bend)))
+    return None
+
+
+def _unpenalised(task: "Task", theta: "Floats", pull: "Floats") -> float:
+    """Return Newton's decrement ½gᵀH⁻¹g for λ = 0, where a dual point would need Xᵀ(vu) = 0: an estimate of the gap."""
+    step = newton_step(task, task.curvature(theta), np.zeros_like(pull), pull, 0.0)
+    return np.inf if step is None else max(0.5 * float(pull @ step[0]), 0.0)
+
+
+def locally_minimal(task: "Task", standing: Standing, tol: float) -> bool:
+    """Whether the point is stationary, its zeros are held strictly or up to rounding, and its Hessian is positive."""
+    if standing.gap is not None and standing.gap <= tol * task.null[3]:
+        return True
+    if standing.kkt > tol * task.scale:
+        return False
+    w = standing.w
+    free = (w != 0) | (np.abs(standing.pull) >= task.lam * task.curve.start * (1 - 1e-9))
+    moving = np.flatnonzero(free)
+    if len(moving) == 0:
+        return True
+    weights = task.curvature(standing.theta)
+    columns = task.design.columns(moving)
+    if task.intercept:
+        columns = columns - weights @ columns / weights.sum()
+    H = (columns * weights[:, None]).T @ columns
+    H.flat[:: len(moving) + 1] += task.lam * task.curve.bend(w[moving])
+    root = np.sqrt(np.maximum(H.diagonal(), 1e-300))
+    return bool(np.linalg.eigvalsh(H / np.outer(root, root))[0] > 0)
