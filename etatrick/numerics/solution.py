@@ -17,6 +17,7 @@ class Status(Enum):
 
     CONVERGED = "The stationarity conditions hold to the tolerance asked for."
     STALLED = "Rounding stopped progress before the tolerance; the certificate says how close it came."
+    DIVERGING = "The weights grow without bound, as for separable classes without a penalty; choose lam > 0."
     LIMIT = "The iteration limit was reached; pass the result as start= to go on, or loosen tol."
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from numbers import Integral, Real
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal, get_args
 
 import numpy as np
 
@@ -10,6 +10,7 @@ from etatrick.errors import InputError
 from etatrick.numerics.certificates import certificate, violations
 from etatrick.numerics.compiled import CompiledPenalty
 from etatrick.numerics.joint_solver import AUTO, REWEIGHTED, minimise_jointly
+from etatrick.numerics.losses import Squared, loss_named
 from etatrick.numerics.newton import polish
 from etatrick.numerics.problem import JointProblem, LeastSquares, Problem, check_lam, finite, pose
 from etatrick.numerics.reweighted import reweighted_ridge, ridge_step
@@ -18,7 +19,7 @@ from etatrick.numerics.solution import Path, Solution, Status
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
-Method = Literal["auto", "reweighted_ridge"]
+Method = Literal["auto", "reweighted_ridge", "working_set"]
 ROUND: Final = 25  # reweighted steps between two attempts to finish with Newton's method
 ROUNDS: Final = 400
 LEFT: Final = 10.0  # where paths of squared norms start, times N*(Xᵀy)²/‖y‖²
@@ -30,7 +31,7 @@ def solve(
     y: "ArrayLike",
     penalty: Any,
     lam: float,
-    loss: Literal["squared"] = "squared",
+    loss: Any = "squared",
     method: Method = "auto",
     *,
     fit_intercept: bool = False,
@@ -53,10 +54,11 @@ def solve(
         ``KSupport(k=3)``, ``RankWeights(omega)``, ``GroupKSupport(groups, k)``, halves of squared norms.
     lam : float
         λ ≥ 0, multiplying ΣΩ; the loss is a sum, not a mean (scikit-learn's Lasso has alpha = λ/n).
-    loss : {"squared"}
-        ½‖y − Xw‖².
-    method : {"auto", "reweighted_ridge"}
-        "auto" chooses reweighted ridge, or for joint scales accelerated proximal gradient.
+    loss : str or Loss
+        ½‖y − Xw‖² by default; any other of :mod:`etatrick.numerics.losses` takes its place.
+    method : {"auto", "reweighted_ridge", "working_set"}
+        "auto" chooses reweighted ridge, for joint scales accelerated proximal gradient, for other losses the working
+        set, which is also the fastest for large sparse solutions.
     fit_intercept : bool
         Whether to fit an unpenalised constant.
     sample_weight : array_like, shape (n,), optional
@@ -84,10 +86,18 @@ def solve(
     >>> s.certificate.relative_gap < 1e-12
     True
     """
-    _check_choice("loss", loss, ("squared",))
-    _check_choice("method", method, ("auto", "reweighted_ridge"))
+    family = loss_named(loss)
+    if method not in get_args(Method):
+        raise InputError(f"method = {method!r}", f"must be one of {', '.join(get_args(Method))}", "use method='auto'")
     if not (_is_number(tol) and tol > 0):
         raise InputError(f"tol = {tol}", "the tolerance must be > 0", "leave it at 1e-12")
+    if method == "working_set" or not isinstance(family, Squared):
+        if method == "reweighted_ridge":
+            raise InputError(f"loss = {loss!r}", "reweighted ridge needs the squared loss", "use method='auto'")
+        from etatrick.numerics.generalized import solve_generalized
+
+        return solve_generalized(X, y, penalty, lam, family, fit_intercept=fit_intercept, sample_weight=sample_weight,
+                                 start=start, tol=tol)  # fmt: skip
     posed = pose(X, y, penalty, lam, fit_intercept=fit_intercept, sample_weight=sample_weight)
     if isinstance(posed, JointProblem):
         phases = AUTO if method == "auto" else REWEIGHTED
@@ -268,11 +278,6 @@ def _grid(posed: Problem | JointProblem, n_lams: int, ratio: float) -> "NDArray[
         formula = repr(posed.penalty.duality) if isinstance(posed, JointProblem) else str(posed.penalty.duality.penalty)
         raise InputError(formula, "has no λ at which all weights are 0, or has them at every λ", "pass lams=…")
     return top * np.geomspace(1.0, ratio, n_lams) if n_lams > 1 else np.array([top])
-
-
-def _check_choice(name: str, value: object, choices: tuple[str, ...]) -> None:
-    if value not in choices:
-        raise InputError(f"{name} = {value!r}", f"must be one of {', '.join(choices)}", f"use {name}={choices[0]!r}")
 
 
 def _check_penalty(penalty: CompiledPenalty) -> None:
