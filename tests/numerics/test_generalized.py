@@ -21,9 +21,13 @@ def data(loss: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     rng = np.random.default_rng(11)
     X = rng.normal(size=(40, 6))
     theta = X @ np.array([1.0, -0.5, 0.0, 0.0, 0.3, 0.0])
-    draws = {"logistic": lambda: rng.random(40) < 1 / (1 + np.exp(-theta)),
-             "poisson": lambda: rng.poisson(np.exp(theta)), "gamma": lambda: np.exp(theta) * rng.gamma(2.0, 0.5, 40), "huber": lambda: theta + rng.standard_t(2, 40),
-             "squared": lambda: theta + rng.normal(size=40)}  # fmt: skip
+    draws = {
+        "logistic": lambda: rng.random(40) < 1 / (1 + np.exp(-theta)),
+        "poisson": lambda: rng.poisson(np.exp(theta)),
+        "gamma": lambda: np.exp(theta) * rng.gamma(2.0, 0.5, 40),
+        "huber": lambda: theta + rng.standard_t(2, 40),
+        "squared": lambda: theta + rng.normal(size=40),
+    }
     return X, np.asarray(draws[loss](), dtype=np.float64)
 
 
