@@ -13,7 +13,7 @@ PRECISIONS: Final = (256, 1024, 4096)  # bits, tried in turn
 GOOD: Final = 80  # bits of relative accuracy at which a value is accepted
 TINY: Final = -1000  # at the last precision a ball around 0 with a radius below 2**TINY is shown as 0
 
-_HEADS: Final[dict[Any, Callable[..., Any]]] = {
+HEADS: Final[dict[Any, Callable[..., Any]]] = {
     sp.exp: lambda x: x.exp(),
     sp.log: lambda x: x.log(),
     sp.Abs: abs,
@@ -188,8 +188,8 @@ def _ball(expr: Any, point: Mapping[Any, Any]) -> Any:
         return sum(arguments[1:], start=arguments[0])
     if expr.is_Mul:
         return _fold(arguments, lambda a, b: a * b)
-    if expr.func in _HEADS:
-        return _HEADS[expr.func](*arguments)
+    if expr.func in HEADS:
+        return HEADS[expr.func](*arguments)
     raise UndecidedError
 
 

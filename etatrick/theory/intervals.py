@@ -7,7 +7,7 @@ from typing import Any, Final
 import flint
 import sympy as sp
 
-from etatrick.theory.balls import interval_at
+from etatrick.theory.balls import HEADS, interval_at
 from etatrick.theory.special import Dawson, DawsonIntegral
 
 Interval = tuple[Any, Any]  # two exact numbers (flint.arb), perhaps infinite, between which all values lie
@@ -173,11 +173,9 @@ def _other(head: Any, argument: Interval) -> Interval:
 
 
 def _at(head: Any, ball: Any) -> Any:
-    from etatrick.theory.balls import _HEADS
-
-    if head not in _HEADS:
+    if head not in HEADS:
         raise NoRangeError(f"{head.__name__} is unknown")
-    return _HEADS[head](ball)
+    return HEADS[head](ball)
 
 
 def _outward(low: Any, high: Any) -> Interval:

@@ -104,7 +104,7 @@ def _read(penalty: CompiledPenalty) -> FoldedShape | None:
 
     from etatrick.theory.symbols import w
 
-    form = sp.sympify(penalty.duality.penalty).rewrite(sp.Piecewise)
+    form = penalty.duality.penalty.rewrite(sp.Piecewise)
     pieces = list(form.args) if isinstance(form, sp.Piecewise) else [sp.Tuple(form, sp.true)]
     rules = [sp.expand(piece[0]) for piece in pieces]
     ends = []
