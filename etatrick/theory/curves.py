@@ -53,11 +53,10 @@ class Curve:
         Where f is constant at first, w is 0 there: the slope is extended by its first value, (w + Ω′)² by a line of
         slope 1.
         """
-        parts, reach = _parts(dual), reach_squared(dual)
+        arms, reach = _arms(dual), reach_squared(dual)
+        parts = [part for part, _, _ in arms]
         slope, prox, penalty = [], [], []
-        for part in parts:
-            slant = sp.oo if part.formula.is_infinite else unpacked(sp.diff(part.formula, w))
-            condition = sp.true if part.upper == sp.oo else w <= part.upper
+        for part, slant, condition in arms:
             slope.append((slant, condition))
             prox.append(((1 + w) ** 2 * slant, condition))
             penalty.append(((w * slant + part.formula) / 2, condition))
@@ -144,18 +143,17 @@ def reach_squared(dual: Any) -> Any:
     >>> reach_squared(sp.Piecewise((0, eta <= 1), (1 - 1/eta, True)))
     Piecewise((0, w <= 1), (1, True))
     """
-    arms = []
-    for part in _parts(dual):
-        slant = sp.oo if part.formula.is_infinite else unpacked(sp.diff(part.formula, w))
-        arms.append((w**2 * slant, sp.true if part.upper == sp.oo else w <= part.upper))
-    return _joined(arms)
+    return _joined([(w**2 * slant, condition) for _, slant, condition in _arms(dual)])
 
 
-def _parts(dual: Any) -> tuple[Piece, ...]:
+@lru_cache(maxsize=512)
+def _arms(dual: Any) -> tuple[tuple[Piece, Any, Any], ...]:
+    """Return the pieces of f, each with f′ and the condition under which it holds, in the symbol w."""
     parts = pieces(dual.subs(eta, w))
     if parts is None:
         raise ValueError("the break points of f are not explicit")
-    return parts
+    return tuple((part, sp.oo if part.formula.is_infinite else unpacked(sp.diff(part.formula, w)),
+                  sp.true if part.upper == sp.oo else w <= part.upper) for part in parts)  # fmt: skip
 
 
 def _joined(arms: list[tuple[Any, Any]]) -> Any:
