@@ -15,9 +15,9 @@ from mpmath import mp
 from etatrick.errors import InputError
 from etatrick.theory import derive, penalties, strategies
 from etatrick.theory.certificates import certificates
+from etatrick.validation.checker import prove
+from etatrick.validation.formula_trees import IV, FailedError, Point, span
 from etatrick.validation.recheck import Report, Result, recheck, recheck_file
-from etatrick.validation.recheck_proofs import prove
-from etatrick.validation.recheck_trees import IV, FailedError, Point, span
 
 Data = dict[str, Any]
 REAL = ("log_sum", "lp", "scad", "welsch", "shakeout", "ridge", "l0", "variational_dropout")
@@ -183,7 +183,7 @@ TAMPERED: list[tuple[str, str, tuple[Any, ...], Callable[[Any], Any]]] = [
 def test_a_tampered_certificate_is_refused(
     entry: str, name: str, path: tuple[Any, ...], change: Callable[[Any], Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("etatrick.validation.recheck._Subject.agree", lambda *_: None)  # the certificate gives it away
+    monkeypatch.setattr("etatrick.validation.checker.Subject.agree", lambda *_: None)  # the certificate gives it away
     assert not accepted(put(real(entry, name), ("verdicts", name, *path), change))
 
 
@@ -493,7 +493,7 @@ def test_files_are_read_and_bad_ones_are_named(tmp_path: Path) -> None:
 
 
 def test_the_checker_shares_nothing_with_the_prover() -> None:
-    modules = {f"etatrick.validation.{name}" for name in ("recheck", "recheck_proofs", "recheck_trees")}
+    modules = {f"etatrick.validation.{name}" for name in ("recheck", "checker", "formula_trees")}
     sources = [Path(sys.modules[name].__file__ or "").read_text(encoding="utf-8") for name in modules]
     lines = [line.strip() for source in sources for line in source.splitlines()]
     imported = {line.split()[1] for line in lines if line.startswith(("import etatrick", "from etatrick"))}

@@ -160,24 +160,3 @@ def _product(power: Fraction, factors: list[Any], name: str, x: Any) -> Any:
             found = found if sign > 0 else 1 / found
             factors = [f for f in factors if not (isinstance(f, list) and f[0] == "exp")]
     return reduce(operator.mul, (span(f, name, x) for f in factors), found)
-
-
-def above(tree: Any, name: str, low: Any, high: Any, floor: Any = 0, slope: Any = None) -> None:
-    """Fail unless ranges on halved intervals show that a formula is finite and above a number from low to high."""
-    todo, tried, wide = [(low, high)], 0, 1 + IV.mpf([-1, 1]) / 10**60
-    while todo:
-        (low, high), tried = todo.pop(), tried + 1
-        wieldy = tried < 10000 and max(low / 10**9, mp.mpf("1e-99")) < high - low < mp.inf
-        require(wieldy, f"{name} near {mp.nstr(high, 9)}: no range above {mp.nstr(floor, 3)}")
-        x, middle = (
-            IV.mpf([low, high]) * wide,
-            (low + high) / 2 if high < 4 * low else mp.sqrt(max(low, high / 99) * high),
-        )
-        try:
-            found = span(tree, name, x)
-            if slope is not None and not found.a > floor:
-                found = span(tree, name, IV.mpf(middle)) + span(slope, name, x) * (x - middle)
-        except (ArithmeticError, ValueError):
-            found = IV.mpf([-mp.inf, mp.inf])
-        if not (found.a > floor and (low == 0 or found.b < mp.inf)):
-            todo += [(middle, high), (low, middle)]
