@@ -221,7 +221,7 @@ class _Derivation:
         import sympy as sp
 
         from etatrick.theory.limits import limit_at
-        from etatrick.theory.pieces import formula_near
+        from etatrick.theory.pieces import formula_near, pieces
 
         penalty = self.known["penalty"]
         if penalty is None or not penalty.has(sp.log) or self.jump != 0:
@@ -231,7 +231,9 @@ class _Derivation:
             near = formula_near(penalty, 0)
             if limit_at(near, w, 0) != -sp.oo:
                 return None
-            roots = [root for root in sp.solve(near, w) if root.is_positive]
+            edges = [part.upper for part in (pieces(penalty) or ())[:-1]]
+            found = [edge for edge in edges if sp.expand_log(near.subs(w, edge)).expand() == 0]
+            roots = found or [root for root in sp.solve(near, w) if root.is_positive]
             return roots[0] if len(roots) == 1 else None
 
         found, _ = attempt(min(3.0, self.deadline - time.monotonic()), zero)

@@ -151,8 +151,9 @@ def least_eta(dual: Any, size: "NDArray[np.float64]") -> "NDArray[np.float64]":
     with np.errstate(all="ignore"):
         rungs = np.clip(np.broadcast_to(np.asarray(reach(ladder), dtype=np.float64), ladder.shape), -1e300, 1e300)
         jumps = [float(value(np.float64(e * (1 + 1e-9))) - value(np.float64(e))) > 1e-6 for e in edges]
+        overflown = (rungs == 1e300) & (np.abs(np.broadcast_to(value(ladder), ladder.shape)) < 1e100)
     rungs = rungs[~np.isnan(rungs)]
-    if not any(jumps) and (np.diff(rungs) >= -1e-9 * (1 + np.abs(rungs[1:]))).all():
+    if not any(jumps) and not overflown.any() and (np.diff(rungs) >= -1e-9 * (1 + np.abs(rungs[1:]))).all():
         start = range_start(dual)
         found = [start if x == 0 else root(reach, np.log(x)) for x in size.ravel()]
     else:

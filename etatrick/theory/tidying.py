@@ -7,6 +7,7 @@ from typing import Any
 import sympy as sp
 
 from etatrick.theory.structure import denested
+from etatrick.theory.symbols import eta, w
 
 
 @lru_cache(maxsize=2048)
@@ -41,8 +42,10 @@ def _rewritten(expr: Any) -> list[Any]:
         plain = expr.replace(sp.polylog, lambda order, z: sp.polylog(order, sp.factor(z)))
         return [expr, plain, sp.factor(plain)]
     if expr.has(sp.tanh):
-        return [expr, sp.factor(denested(expr)), simplified(expr.rewrite(sp.exp))]
-    forms = [expr, simplified(expr), sp.factor(denested(expr))]
+        return [expr, sp.factor(denested(expr)), simplified(expr.rewrite(sp.tanh, sp.exp))]
+    forms = [expr, simplified(expr)]
+    if not _is_product(forms[-1]):
+        forms.append(sp.factor(denested(expr)))
     if expr.has(sp.log):
         forms.append(sp.logcombine(simplified(sp.expand_log(expr))))
     return forms
@@ -56,7 +59,16 @@ def unique(forms: list[Any]) -> list[Any]:
 @lru_cache(maxsize=2048)
 def simplified(expr: Any) -> Any:
     """Simplify; the same formula comes up in several steps of a derivation."""
+    if _is_product(expr):
+        plain = sp.powsimp(expr)
+        return sp.factor_terms(plain.replace(lambda e: e.is_Pow, lambda e: e.base ** sp.factor(sp.together(e.exp))))
     return sp.simplify(expr)
+
+
+def _is_product(expr: Any) -> bool:
+    """Tell whether a formula is a power of w or η times what does not depend on them."""
+    return all(f in (w, eta) or (f.is_Pow and f.base in (w, eta) and not f.exp.has(w, eta)) or not f.has(w, eta)
+               for f in sp.Mul.make_args(expr))  # fmt: skip
 
 
 def _upright(expr: Any) -> Any:

@@ -94,8 +94,21 @@ HUMPED: dict[str, Map] = {
 }  # fmt: skip
 
 
+FAR = mp.mpf(10) ** 12  # beyond, exact values of some functions would take for ever
+BEYOND: dict[str, Map] = {
+    **dict.fromkeys(STEEP, lambda v: mp.inf),
+    **dict.fromkeys(["tanh({})", "erf({})", "1 - exp(-({}))", "sigmoid({})"], lambda v: mp.mpf(1)),
+    "({})/(1 + {})": lambda v: 1 / (1 + 1 / v), "dawson({})": lambda v: 1 / (2 * v),
+    "1 + sin({})/2": lambda v: mp.mpf(1),
+}  # fmt: skip
+
+
 def _apply(pattern: str, function: Map, inner: Piece) -> Piece:
-    return Piece(pattern.replace("{}", inner.text), lambda v: function(inner.at(v)), inner.kinks)
+    def at(v: Real) -> Real:
+        x = inner.at(v)
+        return (BEYOND.get(pattern, function) if x > FAR else function)(x)
+
+    return Piece(pattern.replace("{}", inner.text), at, inner.kinks)
 
 
 def _sum(p: Piece, q: Piece) -> Piece:
@@ -197,7 +210,8 @@ def least(rule: Rule, x: Real) -> Real:
     """½ min over η of x²/η + f(η): every local minimum of a grid of log η with the kinks of f, refined."""
 
     def charge(t: Real) -> Real:
-        return x * x * mp.exp(-t) + rule.piece.at(mp.exp(t))
+        found = x * x * mp.exp(-t) + rule.piece.at(mp.exp(t))
+        return mp.inf if mp.isnan(found) else found  # ∞/∞, far out
 
     kinks = [mp.log(b) for b in rule.piece.breaks()]
     sides = [t + side for t in kinks for side in (-(mp.mpf(10) ** -18), 0, mp.mpf(10) ** -18)]

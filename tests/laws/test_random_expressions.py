@@ -234,6 +234,12 @@ FOUND = [
     # Ω is flat and then rises, so η̂ falls from +∞: f was 0
     Rule("penalty", Piece("max(w/1.5, a)", lambda v: max(v / 1.5, CURRENT["a"]), (lambda v: v / 1.5 - CURRENT["a"],)),
          ("a",)),
+    # tanh in exponentials took the sine along, which became complex
+    Rule("alpha", Piece("tanh(atan(w/b) + 1 + sin(w/b)/2)", lambda v: mp.tanh(mp.atan(v / CURRENT["b"])
+         + 1 + mp.sin(v / CURRENT["b"]) / 2)), ("b",)),
+    # η²f′ overflowed in floats where f is nearly constant, and seemed to rise
+    Rule("dual", Piece("min(sigmoid(eta/a), erf(exp(eta/0.5)))", lambda v: min(1 / (1 + mp.exp(-v / CURRENT["a"])),
+         mp.erf(mp.exp(2 * v))), ()), ("a",)),
     # no rule at these parameters: refused
     Rule("penalty", Piece("min(w/b + 2, 0.5/b)", lambda v: min(v / CURRENT["b"] + 2, mp.mpf("0.5") / CURRENT["b"])),
          ("a", "b")),

@@ -100,14 +100,14 @@ def flip_side_data() -> dict[str, Any]:
     -------
     dict
         JSON-ready: ``w`` and ``curves`` with Ω(w) − Ω(0.01) on the paper's grid; ``k`` and ``spread`` with
-        :math:`k\,\Omega(1/\sqrt k)`, the penalty of a unit vector with k equal entries; ``skipped`` with reasons.
+        :math:`k\,\Omega(1/\sqrt k)`, the penalty of a unit vector with k equal entries.
         The paper draws LogSum times 2 and MCP times √2; its code spreads a unit vector as 1/√(k + 10⁻³).
     """
     w, k = np.geomspace(0.01, 5.0, 100), np.arange(1, DIMENSION + 1)
-    rules, skipped = _rules()
+    rules = _rules()
     curves = {name: (rule(w) - rule(w[:1])).tolist() for name, rule in rules.items()}
     spread = {name: (k * rule(1 / np.sqrt(k))).tolist() for name, rule in rules.items()}
-    return {"w": w.tolist(), "curves": curves, "k": k.tolist(), "spread": spread, "skipped": skipped}
+    return {"w": w.tolist(), "curves": curves, "k": k.tolist(), "spread": spread}
 
 
 def flip_side(data: Mapping[str, Any]) -> "Figure":
@@ -128,8 +128,6 @@ def flip_side(data: Mapping[str, Any]) -> "Figure":
         axes[0].plot(data["w"], data["curves"][name], **look)
         spread = np.array(data["spread"][name])
         axes[1].plot(data["k"], spread - spread.min(), **look)
-    for name, reason in data["skipped"].items():
-        axes[0].plot([], [], " ", label=f"{name}: {reason}")
     hard: dict[str, Any] = {"color": COLOURS[6], "linestyle": DASHES[6], "linewidth": 1.2}
     axes[1].step([1, KEPT, KEPT], [0, 0, 1e3], label=f"hard threshold at {KEPT}", **hard)
     label(axes[0], r"$\lambda\,[\Omega(w) - \Omega(0.01)]$", r"$|w|$", "")
@@ -179,27 +177,21 @@ def variational_dropout_penalty(x: "ArrayLike") -> "NDArray[np.float64]":
     return np.array([one(weight) for weight in size.ravel()]).reshape(size.shape)
 
 
-def _rules() -> tuple[dict[str, Callable[[Any], Any]], dict[str, str]]:
-    """Return λΩ by name as the paper draws it, and what is missing."""
+def _rules() -> dict[str, Callable[[Any], Any]]:
+    """Return λΩ by name as the paper draws it."""
     from etatrick.theory import derive, penalties
+    from etatrick.theory.gates.laws import HardConcrete
 
     log_sum = penalties["log_sum"](epsilon=2).duality
     standout = derive(alpha="1/(1 + exp(-w))")
     mcp = derive(penalty="Piecewise((w - w**2/sqrt(2), w <= 1/sqrt(2)), (sqrt(2)/4, True))")
-    rules: dict[str, Callable[[Any], Any]] = {
+    return {
         "VarDrop": variational_dropout_penalty,
         "2 LogSum(2)": lambda x: 2 * log_sum.penalty_at(x),
-        "HardConcrete": np.zeros_like,
+        "HardConcrete": HardConcrete().penalty_at,
         "√2 MCP(½, √2)": lambda x: np.sqrt(2) * mcp.penalty_at(x),
         "Standout": standout.penalty_at,
     }
-    try:
-        from etatrick.theory.gates.laws import HardConcrete
-    except ImportError as error:
-        del rules["HardConcrete"]
-        return rules, {"HardConcrete": f"left out ({type(error).__name__})"}
-    rules["HardConcrete"] = HardConcrete().penalty_at
-    return rules, {}
 
 
 def _points(curve: Any) -> list[list[float | None]]:
