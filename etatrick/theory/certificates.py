@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING, Any, Final
 
+from etatrick.errors import InputError
 from etatrick.theory.duality import FORMS, Duality
 from etatrick.theory.trees import tree
 
@@ -24,7 +25,13 @@ def certificates(duality: Duality) -> "Mapping[str, Any]":
     Returns
     -------
     mapping
-        See the page on certificates for the format; ``etatrick recheck`` verifies it.
+        See the page on certificates for the format; ``etatrick recheck`` verifies it. A form that cannot be written
+        there, such as one with break points that are not explicit, is left out.
+
+    Raises
+    ------
+    InputError
+        If the given form itself cannot be written.
 
     Examples
     --------
@@ -38,13 +45,24 @@ def certificates(duality: Duality) -> "Mapping[str, Any]":
     opened = duality.opened
     parameters = [{"name": str(s), "lower": 0, "upper": "oo"} for s in opened.parameters]
     openings = {p.name: tree(p.opened[1]) for p in duality.domains}
-    forms: dict[str, Any] = {form: None if (expr := getattr(opened, form)) is None else tree(expr) for form in FORMS}
+    forms: dict[str, Any] = {form: _written(getattr(opened, form)) for form in FORMS}
+    if forms[opened.given] is None:
+        raise InputError(str(getattr(duality, duality.given)), "cannot be written as a certificate",
+                         "state its break points, as Piecewise((formula, condition), …)")  # fmt: skip
     subject = {"given": opened.given, "parameters": parameters, "openings": openings, "jump": tree(_exact(opened.jump)),
                **forms}  # fmt: skip
     verdicts = {name: verdict.to_json() for name, verdict in opened.conditions.items()}
     identities = {name: verdict.to_json() for name, verdict in opened.identities.items()}
     return {"format": "etatrick-certificates", "version": VERSION, "subject": subject,
             "verdicts": verdicts, "identities": identities}  # fmt: skip
+
+
+def _written(expr: Any) -> Any | None:
+    """Return a form as a tree, or None where it is not known or has no place in a certificate."""
+    try:
+        return None if expr is None else tree(expr)
+    except ValueError:
+        return None
 
 
 def _exact(expr: Any) -> Any:

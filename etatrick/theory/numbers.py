@@ -61,7 +61,10 @@ def compiled(expr: Any, *arguments: Any) -> Callable[..., Any]:
         raise InputError(names, "numbers need every parameter to have a value", f"call .at({free[0]}=…) first")
     special = any(not isinstance(f, NUMPY_HEADS) for f in expr.atoms(sp.Function))
     modules = ["scipy", "numpy"] if special else ["numpy"]
-    careful = expr.replace(
+    plain = expr.xreplace(
+        {root: root.n(20) for root in expr.atoms(sp.CRootOf)}
+    )  # roots of a polynomial by their number
+    careful = plain.replace(
         lambda e: isinstance(e, sp.log) and sp.expand(e.args[0]).as_coeff_Add()[0] == 1,
         lambda e: log1p(sp.expand(e.args[0]) - 1),
     )
@@ -69,6 +72,11 @@ def compiled(expr: Any, *arguments: Any) -> Callable[..., Any]:
     careful = careful.replace(sp.Heaviside, lambda x, _: sp.Function("heaviside")(x, sp.Rational(1, 2)))
     function: Callable[..., Any] = sp.lambdify(arguments, optimize(careful, [expm1_opt]), modules=[OWN, *modules])
     return function
+
+
+def approximated(expr: Any) -> Any:
+    """Write roots of polynomials, where pieces of a formula may meet, as numbers."""
+    return expr.xreplace({root: root.n(20) for root in expr.atoms(sp.CRootOf)})
 
 
 def _lambert_w(x: Any, branch: int = 0) -> Any:
@@ -128,7 +136,7 @@ def evaluate(expr: Any, variable: Any, x: "NDArray[np.float64]", at_zero: float)
         values = np.broadcast_to(np.asarray(compiled(expr, variable)(safe), dtype=np.float64), x.shape)
         lost = inside & np.isnan(values)
         if lost.any():  # ∞·0 in a factored form
-            values = np.where(lost, sp.lambdify([variable], sp.expand(expr))(safe), values)
+            values = np.where(lost, sp.lambdify([variable], sp.expand(approximated(expr)))(safe), values)
     return np.where(inside, values, at_zero)
 
 

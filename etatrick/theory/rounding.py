@@ -99,10 +99,14 @@ def _outer(outer: Any, symbols: tuple[Any, ...]) -> tuple[Any, tuple[Any, ...]]:
 
 def _in_pieces(expr: Any, variable: Any, x: "NDArray[np.float64]") -> "tuple[NDArray[np.float64], NDArray[np.float64]]":
     value, bound, open_ = np.full_like(x, np.nan), np.zeros_like(x), np.ones(x.shape, dtype=bool)
-    from etatrick.theory.numbers import OWN
+    from etatrick.theory.numbers import OWN, approximated
 
     for formula, condition in expr.args:
-        chosen = open_ if condition == sp.true else open_ & sp.lambdify([variable], condition, [OWN, "numpy"])(x)
+        chosen = (
+            open_
+            if condition == sp.true
+            else open_ & sp.lambdify([variable], approximated(condition), [OWN, "numpy"])(x)
+        )
         if formula.is_infinite:
             value[chosen] = float(formula)
         elif chosen.any():

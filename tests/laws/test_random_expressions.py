@@ -240,6 +240,9 @@ FOUND = [
     # η²f′ overflowed in floats where f is nearly constant, and seemed to rise
     Rule("dual", Piece("min(sigmoid(eta/a), erf(exp(eta/0.5)))", lambda v: min(1 / (1 + mp.exp(-v / CURRENT["a"])),
          mp.erf(mp.exp(2 * v))), ()), ("a",)),
+    # a break point is the root of a polynomial, which could not be compiled
+    Rule("penalty", Piece("max(w/(1 + w), w/(w**(5/3) + 0.3))", lambda v: max(v / (1 + v), v / (v ** (mp.mpf(5) / 3)
+         + mp.mpf("0.3"))), (lambda v: v ** (mp.mpf(5) / 3) - v - mp.mpf("0.7"),)), ()),
     # no rule at these parameters: refused
     Rule("penalty", Piece("min(w/b + 2, 0.5/b)", lambda v: min(v / CURRENT["b"] + 2, mp.mpf("0.5") / CURRENT["b"])),
          ("a", "b")),
