@@ -17,7 +17,7 @@ TORCH ?= $(TORCH_PIN)
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help venv verify test docs bench clean
+.PHONY: help venv verify test docs bench peers clean
 
 help: ## list the commands
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1 \2/p' Makefile | awk '{ c = $$2; $$1 = $$2 = ""; printf "  make %-8s%s\n", c, $$0 }'
@@ -44,8 +44,13 @@ test: $(VENV)/.test ## format, lint, types, tests, documentation, and the built 
 docs: $(VENV)/.test ## build the documentation into docs/_build/html
 	@$(BIN)/sphinx-build -W --keep-going -b html docs docs/_build/html
 
-bench: $(VENV)/.test ## run the benchmarks
-	@$(BIN)/python -m pytest tests/benchmarks --benchmark-enable --benchmark-only
+bench: $(VENV)/.test ## run the benchmarks and write the table in docs/benchmarks.json
+	@mkdir -p .benchmarks
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/benchmarks --benchmark-enable --benchmark-only --benchmark-json .benchmarks/latest.json
+	@$(BIN)/python tests/benchmarks/tabulate.py .benchmarks/latest.json docs/benchmarks.json
+
+peers: $(VENV)/.test ## install the packages that the benchmarks compare with, about 400 MB
+	@$(PIP) install --no-deps --requirement tests/benchmarks/peers.txt
 
 clean: ## remove .venv and everything generated
 	rm -rf $(VENV) report dist build docs/_build docs/api/generated docs/.jupyter_cache
