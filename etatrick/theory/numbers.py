@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from etatrick.theory.duality import Duality
 
+MODERATE: Final = 100.0  # exponents whose exponentials stay finite, even to a power
 SOON: Final = 1.0  # seconds for a proof on which no number depends
 NUMPY_HEADS = (
     sp.log, sp.exp, sp.Abs, sp.Min, sp.Max, sp.Piecewise, sp.sign, sp.sin, sp.cos, sp.tan, sp.sinh, sp.cosh,
@@ -70,8 +71,31 @@ def compiled(expr: Any, *arguments: Any) -> Callable[..., Any]:
     )
     # the library's own translation asks whether pieces that hold truth values are true, which arrays refuse
     careful = careful.replace(sp.Heaviside, lambda x, _: sp.Function("heaviside")(x, sp.Rational(1, 2)))
-    function: Callable[..., Any] = sp.lambdify(arguments, optimize(careful, [expm1_opt]), modules=[OWN, *modules])
-    return function
+
+    def function(*forms: Any) -> Callable[..., Any]:
+        made: Callable[..., Any] = sp.lambdify(arguments, forms[0] if len(forms) == 1 else forms, [OWN, *modules])
+        return made
+
+    short = optimize(careful, [expm1_opt])
+    growing = _exponents(short) - _exponents(careful)  # a common denominator of exponentials may overflow
+    return (
+        _where_small(function(*growing, sp.S.Zero), function(short), function(careful)) if growing else function(short)
+    )
+
+
+def _exponents(expr: Any) -> set[Any]:
+    return {e.args[0] for e in expr.atoms(sp.Function) if type(e).__name__ in ("exp", "expm1")}
+
+
+def _where_small(sizes: Callable[..., Any], near: Callable[..., Any], far: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a function that is one where all the sizes are moderate, and another elsewhere."""
+
+    def chosen(*x: Any) -> Any:
+        with np.errstate(over="ignore", invalid="ignore"):
+            small = np.all([abs(size) < MODERATE for size in np.broadcast_arrays(*sizes(*x))], axis=0)
+            return np.where(small, near(*x), far(*x))
+
+    return chosen
 
 
 def approximated(expr: Any) -> Any:

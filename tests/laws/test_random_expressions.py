@@ -243,6 +243,8 @@ FOUND = [
     # a break point is the root of a polynomial, which could not be compiled
     Rule("penalty", Piece("max(w/(1 + w), w/(w**(5/3) + 0.3))", lambda v: max(v / (1 + v), v / (v ** (mp.mpf(5) / 3)
          + mp.mpf("0.3"))), (lambda v: v ** (mp.mpf(5) / 3) - v - mp.mpf("0.7"),)), ()),
+    # f was compiled with a common denominator of exponentials, which overflowed
+    Rule("dual", Piece("sigmoid(eta**1.5)**2", lambda v: (1 / (1 + mp.exp(-(v ** mp.mpf(1.5))))) ** 2), ()),
     # no rule at these parameters: refused
     Rule("penalty", Piece("min(w/b + 2, 0.5/b)", lambda v: min(v / CURRENT["b"] + 2, mp.mpf("0.5") / CURRENT["b"])),
          ("a", "b")),
