@@ -154,8 +154,9 @@ def wrong_verdicts(rule: Rule, d: Duality, verdicts: dict[str, Verdict]) -> list
 
         if verdict.holds:
             values = [level(x) for x in grid]
+            noise = mp.mpf(10) ** -18 * max((abs(v) for v in values if mp.isfinite(v)), default=0)  # of differences
             falls = [(x, a, b) for x, (a, b) in zip(grid, pairwise(values), strict=False)
-                     if (b < mp.inf if a == mp.inf else b < a - mp.mpf(10) ** -7 * abs(a))]  # fmt: skip
+                     if (b < mp.inf if a == mp.inf else b < a - mp.mpf(10) ** -7 * abs(a) - noise)]  # fmt: skip
             if falls:
                 wrong.append(f"{name} is {verdict.status}, but it falls at {falls[0]}")
         elif (
@@ -245,6 +246,9 @@ FOUND = [
          + mp.mpf("0.3"))), (lambda v: v ** (mp.mpf(5) / 3) - v - mp.mpf("0.7"),)), ()),
     # f was compiled with a common denominator of exponentials, which overflowed
     Rule("dual", Piece("sigmoid(eta**1.5)**2", lambda v: (1 / (1 + mp.exp(-(v ** mp.mpf(1.5))))) ** 2), ()),
+    # constant, then a line: the slope by differences is −6e-50 instead of 0 somewhere
+    Rule("penalty", Piece("max(w, 0.1)*(w/(w/0.1))", lambda v: max(v, mp.mpf("0.1")) * (v / (v / mp.mpf("0.1"))),
+         (lambda v: v - mp.mpf("0.1"),)), ()),
     # no rule at these parameters: refused
     Rule("penalty", Piece("min(w/b + 2, 0.5/b)", lambda v: min(v / CURRENT["b"] + 2, mp.mpf("0.5") / CURRENT["b"])),
          ("a", "b")),
