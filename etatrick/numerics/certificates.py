@@ -1,81 +1,49 @@
 """Certificates that anyone can recompute from the data: duality gap (convex) and KKT residual (any penalty)."""
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, final
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from etatrick.errors import InputError
-from etatrick.numerics.problem import JointProblem, Problem, finite, pose
+from etatrick.numerics.groups.certify import stand as stand_in_groups
+from etatrick.numerics.groups.posing import pose_groups
+from etatrick.numerics.groups.record import Record
+from etatrick.numerics.methods import kind_of, need_squared
+from etatrick.numerics.problem import JointProblem, finite, pose
+from etatrick.numerics.solution import Certificate, Status
+from etatrick.numerics.working_set.certify import LOCAL, certificate, stand
+from etatrick.numerics.working_set.curve import read_prox_curve
+from etatrick.numerics.working_set.task import pose_task
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
-SHRINK = (1.0, 1 - 1e-6, 0.999, 0.9, 0.5)
-
-
-@final
-@dataclass(frozen=True)
-class Certificate:
-    """How close a point is to stationarity and, for convex problems, to the optimum.
-
-    Parameters
-    ----------
-    kkt : float
-        Largest violation of the stationarity conditions: ``|x_jᵀr − λΩ′(|w_j|)sgn(w_j)|`` where w_j ≠ 0 and
-        ``max(|x_jᵀr| − λΩ′(0+), 0)`` where w_j = 0, with r = y − Xw. For a penalty with joint scales,
-        λ‖w − x‖_∞ with x the proximal map of Ω at w + z, z = Xᵀr/λ: a point that close to w has a subgradient that
-        close to z.
-    relative_kkt : float
-        The same divided by ‖Xᵀy‖_∞.
-    gap : float or None
-        Objective minus the value of a feasible dual point; None unless convexity is proved.
-    relative_gap : float or None
-        The gap divided by the objective at 0.
-    locally_minimal : bool
-        Whether the Hessian on the support is positive definite and every zero is held strictly or within
-        rounding.
-    """
-
-    kkt: float
-    relative_kkt: float
-    gap: float | None
-    relative_gap: float | None
-    locally_minimal: bool
-
-    @property
-    def kind(self) -> Literal["duality gap", "KKT residual"]:
-        """Which of the two decides."""
-        return "KKT residual" if self.gap is None else "duality gap"
-
-    @property
-    def value(self) -> float:
-        """The relative figure of the deciding certificate."""
-        return self.relative_kkt if self.relative_gap is None else self.relative_gap
-
-    def to_json(self) -> dict[str, Any]:
-        """Return JSON-ready data."""
-        return {"kind": self.kind, **vars(self)}
+    from etatrick.numerics.groups.posing import GroupTask
 
 
 def certify(
-    X: "ArrayLike",
+    X: Any,
     y: "ArrayLike",
     coef: "ArrayLike",
     penalty: Any,
     lam: float,
+    loss: Any = "squared",
     *,
+    intercept: float | None = None,
     fit_intercept: bool = False,
     sample_weight: "ArrayLike | None" = None,
+    offset: "ArrayLike | None" = None,
 ) -> Certificate:
-    """Recompute the certificate of a coefficient vector from the data alone.
+    """Recompute the certificate of a point from the data alone, whichever solver it comes from.
 
     Parameters
     ----------
-    X, y, penalty, lam, fit_intercept, sample_weight
+    X, y, penalty, lam, loss, fit_intercept, sample_weight, offset
         As in :func:`etatrick.numerics.solve`.
     coef : array_like, shape (d,)
-        The point to judge, from any solver.
+        The weights to judge.
+    intercept : float, optional
+        The intercept to judge, which needs ``fit_intercept=True``; by default the best one for these weights.
 
     Returns
     -------
@@ -91,59 +59,62 @@ def certify(
     >>> from etatrick.theory import penalties
     >>> certify(np.eye(2), [3.0, 0.5], [2.0, 0.0], penalties["l1"](k=1), 1.0).gap
     0.0
+    >>> certify([[1.0], [-1.0]], [1, 0], [0.0], penalties["l1"](k=1), 1.0, "logistic", fit_intercept=True).gap
+    0.0
     """
-    posed = pose(X, y, penalty, lam, fit_intercept=fit_intercept, sample_weight=sample_weight)
-    point = finite("coef", coef)
-    if point.shape != (posed.X.shape[1],):
-        rule = f"must be {posed.X.shape[1]} finite numbers"
-        raise InputError(f"coef of shape {point.shape}", rule, "pass one per column of X")
-    return certificate(posed, point)
+    if intercept is not None and not (np.ndim(intercept) == 0 and np.isreal(intercept) and np.isfinite(intercept)):
+        raise InputError(f"intercept = {intercept}", "must be a finite number", "leave it out for the best one")
+    if intercept and not fit_intercept:
+        raise InputError(f"intercept = {intercept}", "stands in a model without one", "pass fit_intercept=True")
+    kind = kind_of(penalty)
+    if kind == "groups":
+        problem = pose_groups(X, y, penalty, lam, loss, fit_intercept, sample_weight, offset)
+        return _group_certificate(problem, _point(coef, len(problem.order)), intercept)
+    if kind == "joint":
+        need_squared(loss)
+        posed = pose(X, y, penalty, lam, fit_intercept=fit_intercept, sample_weight=sample_weight, offset=offset)
+        assert isinstance(posed, JointProblem)
+        point = _point(coef, posed.X.shape[1])
+        best = posed.y_mean - float(posed.X_mean @ point)
+        if intercept is not None and abs(intercept - best) > 1e-9 * (abs(best) + abs(posed.y_mean)):
+            raise InputError(f"intercept = {intercept}", f"is not the best one, {best}", "leave it out")
+        return joint_certificate(posed, point)
+    task = pose_task(X, y, read_prox_curve(penalty), lam, loss, fit_intercept, sample_weight, offset)
+    w = _point(coef, task.design.shape[1])
+    b = task.best_intercept(w) if intercept is None else float(intercept)
+    return certificate(task, stand(task, w, b))
 
 
-def certificate(posed: Problem | JointProblem, coef: "NDArray[np.float64]") -> Certificate:
-    """Return the certificate of `coef` for a posed problem."""
-    violation = float(np.max(violations(posed, coef), initial=0.0))
-    gap = duality_gap(posed, coef) if posed.penalty.convex or posed.lam == 0 else None
-    return Certificate(
-        violation,
-        violation / posed.scale,
-        gap,
-        None if gap is None else gap / (posed.objective(np.zeros_like(coef)) or 1.0),
-        _locally_minimal(posed, coef),
-    )
+def _group_certificate(problem: "GroupTask", coef: "NDArray[np.float64]", intercept: float | None) -> Certificate:
+    task = problem.task
+    b = task.best_intercept(coef) if intercept is None else float(intercept)
+    record = Record(problem, LOCAL)
+    record.note(stand_in_groups(problem, coef[problem.order], b, task.predictor(coef, b)))
+    return record.fit(Status.STALLED).certificate
 
 
-def violations(posed: Problem | JointProblem, coef: "NDArray[np.float64]") -> "NDArray[np.float64]":
+def joint_certificate(posed: JointProblem, coef: "NDArray[np.float64]") -> Certificate:
+    """Return the certificate of `coef` for a penalty with joint scales."""
+    violation = float(np.max(joint_violations(posed, coef), initial=0.0))
+    gap = joint_gap(posed, coef) if posed.penalty.convex or posed.lam == 0 else None
+    relative = None if gap is None else gap / (posed.objective(np.zeros_like(coef)) or 1.0)
+    return Certificate(violation, violation / posed.scale, gap, relative, violation <= 1e-9 * posed.scale)
+
+
+def joint_violations(posed: JointProblem, coef: "NDArray[np.float64]") -> "NDArray[np.float64]":
     """Return the violation of stationarity per coordinate, from the residual y − Xw."""
     descent = posed.descent(coef)
     if posed.lam == 0:
         return np.abs(descent)
-    if isinstance(posed, JointProblem):
-        return posed.lam * np.abs(coef - posed.penalty.prox(coef + descent / posed.lam, 1.0))
-    pull = posed.lam * np.where(coef != 0, posed.penalty.slope(coef), 0.0)
-    inside = np.abs(descent - pull * np.sign(coef))
-    with np.errstate(invalid="ignore"):
-        at_zero = np.maximum(np.abs(descent) - posed.lam * posed.penalty.slope_at_zero, 0.0)
-    return np.where(coef != 0, inside, at_zero)
+    return posed.lam * np.abs(coef - posed.penalty.prox(coef + descent / posed.lam, 1.0))
 
 
-def duality_gap(posed: Problem | JointProblem, coef: "NDArray[np.float64]") -> float:
-    """Return objective − dual value at the scaled residual θ = s(y − Xw), which is dual feasible."""
+def joint_gap(posed: JointProblem, coef: "NDArray[np.float64]") -> float:
+    """Return P − D at θ = y − Xw, feasible because Ω* is finite: λ[Ω(w) + Ω*(z) − ⟨z, w⟩], z = Xᵀθ/λ."""
     residual = posed.y - posed.X @ coef
     if posed.lam == 0:
         projection = posed.X @ np.linalg.lstsq(posed.X, residual)[0]
         return 0.5 * float(projection @ projection)
-    if isinstance(posed, JointProblem):
-        return _joint_gap(posed, coef, residual)
-    reach = float(np.max(np.abs(posed.X.T @ residual), initial=0.0)) / posed.lam
-    steepest = posed.penalty.steepest
-    scale = min(1.0, steepest / reach) if reach > 0 else 1.0
-    # Ω* may be +∞ at sup Ω′ itself: then a point inside
-    return min(_gap_at(posed, coef, residual, scale * shrink) for shrink in ((1.0,) if scale == 1.0 else SHRINK))
-
-
-def _joint_gap(posed: JointProblem, coef: "NDArray[np.float64]", residual: "NDArray[np.float64]") -> float:
-    """Return P − D at θ = y − Xw, feasible because Ω* is finite: λ[Ω(w) + Ω*(z) − ⟨z, w⟩], z = Xᵀθ/λ."""
     pull = posed.X.T @ residual
     charge, conjugate = posed.penalty.total(coef), posed.penalty.conjugate(pull / posed.lam)
     gap = posed.lam * (charge + conjugate) - float(coef @ pull)
@@ -154,32 +125,8 @@ def _joint_gap(posed: JointProblem, coef: "NDArray[np.float64]", residual: "NDAr
     return max(gap, 0.0)
 
 
-def _gap_at(posed: Problem, coef: "NDArray[np.float64]", residual: "NDArray[np.float64]", scale: float) -> float:
-    theta = scale * residual
-    pull = posed.X.T @ theta
-    at = np.minimum(np.abs(pull) / posed.lam, posed.penalty.steepest)
-    # P − D rearranged so that the large terms ½‖y‖² cancel exactly; Fenchel–Young makes every term ≥ 0
-    charges, conjugate = posed.lam * posed.penalty.value(coef), posed.lam * posed.penalty.conjugate(at)
-    pairing = charges + conjugate - coef * pull
-    rounding = 1e-9 * (np.abs(charges) + np.abs(coef * pull)).sum() + 1e-300
-    if float(pairing.sum()) < -rounding:
-        raise ArithmeticError(
-            f"the dual value exceeds the objective: the conjugate of {posed.penalty.duality.penalty} is wrong"
-        )
-    return 0.5 * float((residual - theta) @ (residual - theta)) + max(float(pairing.sum()), 0.0)
-
-
-def _locally_minimal(posed: Problem | JointProblem, coef: "NDArray[np.float64]") -> bool:
-    if float(np.max(violations(posed, coef), initial=0.0)) > 1e-9 * posed.scale:
-        return False
-    if isinstance(posed, JointProblem) or posed.penalty.convex or posed.lam == 0:
-        return True
-    held = np.abs(posed.descent(coef)) < posed.lam * posed.penalty.slope_at_zero * (1 - 1e-9)
-    moving = np.flatnonzero((coef != 0) | ~held)
-    if len(moving) == 0:
-        return True
-    bend = np.where(coef != 0, posed.penalty.curvature(coef), posed.penalty.curvature_at_zero)[moving]
-    hessian = posed.gram[np.ix_(moving, moving)] + np.diag(posed.lam * bend)
-    with np.errstate(invalid="ignore"):
-        root = np.sqrt(np.maximum(np.diag(hessian), 1e-300))
-    return bool(np.linalg.eigvalsh(hessian / np.outer(root, root))[0] > 0)
+def _point(coef: "ArrayLike", d: int) -> "NDArray[np.float64]":
+    point = finite("coef", coef)
+    if point.shape != (d,):
+        raise InputError(f"coef of shape {point.shape}", f"must be {d} finite numbers", "pass one per column of X")
+    return point

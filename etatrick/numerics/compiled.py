@@ -1,32 +1,40 @@
-"""A penalty compiled from its symbolic form: Ω, Ω′, Ω″ and η̂ as fast elementwise functions."""
+"""A penalty compiled from its symbolic form: Ω, Ω′, Ω″, η̂, conjugate and proximal map as fast elementwise functions."""
 
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
-from typing import TYPE_CHECKING, Any, final
+from typing import TYPE_CHECKING, Any, Final, final
 
 import numpy as np
 import sympy as sp
 
 from etatrick.errors import InputError
-from etatrick.theory.catalogue import Family
+from etatrick.numerics.prox_tables import broadcast
+from etatrick.numerics.scalar_penalty import ScalarPenalty
+from etatrick.numerics.tabulated import TabulatedPenalty
+from etatrick.theory.catalogue import Entry, Family
 from etatrick.theory.duality import Duality
-from etatrick.theory.numbers import compiled, evaluate, limit_at_zero
+from etatrick.theory.numbers import compiled, limit_at_zero
 from etatrick.theory.pieces import formula_near
+from etatrick.theory.prox_forms import PROX_FORMS, ClosedProx, closed_prox
 from etatrick.theory.symbols import lam, w
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
+    from numpy.typing import ArrayLike, NDArray
+
+LOST: Final = 1e-14
 
 
 @final
 @dataclass(frozen=True)
-class CompiledPenalty:
+class CompiledPenalty(ScalarPenalty):
     """Elementwise functions of |w| for one penalty without free parameters.
 
     Parameters
     ----------
     duality : Duality
         With closed forms of Ω and η̂.
+    closed : ClosedProx, optional
+        The proximal map in closed form; otherwise it is found numerically.
 
     Examples
     --------
@@ -36,13 +44,27 @@ class CompiledPenalty:
     0.5
     >>> p.eta_hat(np.array([-2.0, 0.0]))
     array([8., 0.])
+    >>> p.prox([3.0, 0.4], 1.0).round(6)
+    array([2.791288, 0.      ])
     """
 
     duality: Duality
+    closed: ClosedProx | None = None
+
+    @property
+    def formula(self) -> str:
+        """Ω(w) as text."""
+        return str(self.duality.penalty)
 
     @cached_property
     def _value(self) -> Any:
-        return self.duality.penalty.rewrite(sp.Piecewise)
+        form = self.duality.penalty.rewrite(sp.Piecewise)
+        return form.replace(lambda e: isinstance(e, sp.log) and isinstance(e.args[0], sp.cosh), _log_cosh)
+
+    @cached_property
+    def _tabulated(self) -> TabulatedPenalty | None:
+        """Where Ω is made of functions that are summed number by number: its table from η̂."""
+        return TabulatedPenalty(self.duality) if self.duality.penalty.has(sp.polylog) else None
 
     @cached_property
     def _slope(self) -> Any:
@@ -51,6 +73,15 @@ class CompiledPenalty:
     @cached_property
     def _curvature(self) -> Any:
         return sp.simplify(sp.diff(self._slope, w))
+
+    @cached_property
+    def _eta_hat(self) -> tuple[Any, float]:
+        rule = self.duality.eta_hat.xreplace({sp.zoo: sp.oo}).rewrite(sp.Piecewise)
+        return rule, limit_at_zero(rule, w)
+
+    @cached_property
+    def _start(self) -> float:
+        return limit_at_zero(self._value, w) if self.duality.jump == 0 else 0.0
 
     @cached_property
     def slope_at_zero(self) -> float:
@@ -72,70 +103,123 @@ class CompiledPenalty:
         """Whether convexity was proved."""
         return self.duality.conditions["convex"].status == "proved"
 
+    @cached_property
+    def jump(self) -> float:
+        """Ω(0+) − Ω(0)."""
+        return float(self.duality.jump)
+
+    @cached_property
+    def breaks(self) -> tuple[float, ...]:
+        """Where the pieces of Ω or η̂ meet."""
+        relations = self._value.atoms(sp.core.relational.Relational) | self._slope.atoms(sp.core.relational.Relational)
+        edges = {side for r in relations for side in (r.lhs, r.rhs) if side.is_number and side.is_finite and side > 0}
+        return tuple(sorted({float(edge) for edge in edges}))
+
     def value(self, coef: "NDArray[np.float64]") -> "NDArray[np.float64]":
         """Return Ω(|w|), which is 0 at 0 where Ω jumps there."""
-        start = limit_at_zero(self._value, w) if self.duality.jump == 0 else 0.0
-        return evaluate(self._value, w, np.abs(coef), start)
+        size = np.abs(coef)
+        if self._tabulated is not None:
+            return self._tabulated.value(size)
+        found = _evaluated(self._value, size, self._start)
+        if not np.isfinite(found).all():  # a factor overflowed that another one outweighs
+            with np.errstate(all="ignore"):
+                again = np.broadcast_to(_expanded(self._value)(np.where(size > 0, size, 1.0)), size.shape)
+            found = np.where(np.isinf(found) & (size > 0) & np.isfinite(again), again, found)
+        return found
 
     def slope(self, coef: "NDArray[np.float64]") -> "NDArray[np.float64]":
         """Return Ω′(|w|), with Ω′(0+) at 0."""
-        return evaluate(self._slope, w, np.abs(coef), self.slope_at_zero)
+        return _evaluated(self._slope, np.abs(coef), self.slope_at_zero)
 
     def curvature(self, coef: "NDArray[np.float64]") -> "NDArray[np.float64]":
         """Return Ω″(|w|) for w ≠ 0, and 0 at 0."""
-        return evaluate(self._curvature, w, np.abs(coef), 0.0)
+        return _evaluated(self._curvature, np.abs(coef), 0.0)
 
     def eta_hat(self, coef: "NDArray[np.float64]") -> "NDArray[np.float64]":
         """Return η̂(|w|) = |w|/Ω′(|w|), possibly infinite."""
-        size = np.abs(coef)
-        rule = self.duality.eta_hat.xreplace({sp.zoo: sp.oo}).rewrite(sp.Piecewise)
-        start = limit_at_zero(rule, w)
-        with np.errstate(all="ignore"):
-            return np.maximum(evaluate(rule, w, size, start), 0.0)
+        rule, start = self._eta_hat
+        return np.maximum(_evaluated(rule, np.abs(coef), start), 0.0)
 
-    def conjugate(self, slope: "NDArray[np.float64]") -> "NDArray[np.float64]":
-        """Return Ω*(z) = sup_w [z w − Ω(w)] for a convex penalty: +∞ beyond sup Ω′."""
-        z = np.abs(slope)
-        values = np.where(z > self.steepest * (1 + 4e-16), np.inf, 0.0)
-        inside = (z > self.slope_at_zero) & np.isfinite(values)
-        if inside.any() and w in self._slope.free_symbols:
-            form = _conjugate(self.duality)
-            if form is None:
-                found = self._supremum(z[inside])
-            else:
-                with np.errstate(all="ignore"):
-                    found = compiled(form, w)(z[inside])
-            values[inside] = np.where(np.isnan(found), np.inf, found)
-        return values
+    def prox(self, v: "ArrayLike", t: "ArrayLike" = 1.0) -> "NDArray[np.float64]":
+        """Return argmin_w ½(w − v)² + tΩ(w): in closed form where there is one; see :class:`ScalarPenalty`."""
+        if self.closed is None:
+            return super().prox(v, t)
+        size, step, sign = broadcast(v, t)
+        found = self.closed.at(_Priced(self), size, step)
+        with np.errstate(all="ignore"):
+            excess = np.where(found > 0, found + step * self.slope(found) - size, 0.0)
+        lost = ~(np.abs(excess) <= LOST * size)  # overflow or cancellation in the formula, or a kink
+        if lost.any():
+            steps = step if step.ndim == 0 else step[lost]
+            found[lost] = super().prox(size[lost], steps)
+        return np.asarray(sign * found, dtype=np.float64)
+
+    @cached_property
+    def _closed_conjugate(self) -> Any | None:
+        """Ω*(z) in closed form (z written w), or None."""
+        slope = self.duality.slope
+        z = sp.Symbol("z", positive=True)
+        try:
+            for branch in sp.solve(slope - z, w):
+                if sp.simplify(branch.subs(z, slope) - w) == 0:
+                    return sp.simplify((z * branch - self.duality.penalty.subs(w, branch)).subs(z, w))
+        except NotImplementedError:
+            pass
+        return None
 
     def _supremum(self, z: "NDArray[np.float64]") -> "NDArray[np.float64]":
-        """Return Ω*(z) from the root of Ω′(w) = z, by bisection of log w."""
-        low, high = np.full(z.shape, -690.0), np.full(z.shape, 690.0)
-        for _ in range(80):
-            middle = (low + high) / 2
-            below = self.slope(np.exp(middle)) < z
-            low, high = np.where(below, middle, low), np.where(below, high, middle)
-        top = np.exp(low)
+        if w not in self._slope.free_symbols:
+            return np.zeros(z.shape)
+        if self._closed_conjugate is None:
+            return super()._supremum(z)
         with np.errstate(all="ignore"):
-            return np.where(high >= 690.0, np.inf, np.maximum(z * top - self.value(top), 0.0))
+            found = np.asarray(compiled(self._closed_conjugate, w)(z))
+        return np.where(np.isnan(found), np.inf, found)
+
+
+@final
+@dataclass(frozen=True)
+class _Priced:
+    """A compiled penalty in the words in which the closed proximal maps ask for values."""
+
+    penalty: CompiledPenalty
+
+    @property
+    def jump(self) -> float:
+        return self.penalty.jump
+
+    def penalty_at(self, x: "NDArray[np.float64]") -> "NDArray[np.float64]":
+        return self.penalty.value(x)
+
+
+def _evaluated(expr: Any, size: "NDArray[np.float64]", at_zero: float) -> "NDArray[np.float64]":
+    """Evaluate `expr` at |w|, with the limit `at_zero` where w = 0; nothing symbolic is done twice."""
+    inside = size > 0
+    safe = np.where(inside, size, 1.0)
+    with np.errstate(all="ignore"):
+        values = np.asarray(compiled(expr, w)(safe), dtype=np.float64)
+        if values.shape != size.shape:
+            values = np.broadcast_to(values, size.shape)
+        lost = np.isnan(values)
+        if lost.any():  # ∞·0 in a factored form
+            values = np.where(lost, _expanded(expr)(safe), values)
+    return np.where(inside, values, at_zero)
+
+
+def _log_cosh(expr: Any) -> Any:
+    """Return log cosh x in terms that neither cancel at small x nor overflow at large x."""
+    x = expr.args[0].args[0]
+    small, large = sp.log(1 + 2 * sp.sinh(x / 2) ** 2), x + sp.log(1 + sp.exp(-2 * x)) - sp.log(2)
+    return sp.Piecewise((small, x <= 1), (large, True))
 
 
 @lru_cache(maxsize=256)
-def _conjugate(duality: Duality) -> Any | None:
-    """Return Ω*(z) in closed form (z written w), or None."""
-    slope = duality.slope
-    z = sp.Symbol("z", positive=True)
-    try:
-        for branch in sp.solve(slope - z, w):
-            if sp.simplify(branch.subs(z, slope) - w) == 0:
-                return sp.simplify((z * branch - duality.penalty.subs(w, branch)).subs(z, w))
-    except NotImplementedError:
-        pass
-    return None
+def _expanded(expr: Any) -> Any:
+    return sp.lambdify([w], sp.expand(expr), modules="numpy")
 
 
 def compile_penalty(penalty: Any) -> CompiledPenalty:
-    """Return the compiled form of a duality or catalogue entry.
+    """Return the compiled form of a duality or catalogue entry, the same object for equal ones.
 
     Parameters
     ----------
@@ -145,9 +229,26 @@ def compile_penalty(penalty: Any) -> CompiledPenalty:
     ------
     InputError
         If it is none of these, has free parameters, or lacks a closed form.
+
+    Examples
+    --------
+    >>> from etatrick.theory import penalties
+    >>> compile_penalty(penalties["l1"](k=2)) is compile_penalty(penalties["l1"](k=2))
+    True
     """
     if isinstance(penalty, CompiledPenalty):
         return penalty
+    if isinstance(penalty, Entry | Duality):
+        return _compiled(penalty)
+    return _made(penalty)
+
+
+@lru_cache(maxsize=256)
+def _compiled(penalty: Entry | Duality) -> CompiledPenalty:
+    return _made(penalty)
+
+
+def _made(penalty: Any) -> CompiledPenalty:
     if isinstance(penalty, Family) and penalty.parameters:
         remedy = f"call it with a value: {penalty.name}({penalty.parameters[0].name}=…)"
         raise InputError(penalty.name, "is a family; a solver needs one penalty", remedy)
@@ -163,4 +264,7 @@ def compile_penalty(penalty: Any) -> CompiledPenalty:
             raise InputError(form, "has no closed form for this rule", "state the penalty itself")
     if lam in duality.eta_hat.free_symbols:
         raise InputError(str(duality.eta_hat), "η̂ depends on λ itself", "state a rule in the λ = 1 gauge")
-    return CompiledPenalty(duality)
+    closed = None
+    if isinstance(penalty, Entry) and penalty.family.name in PROX_FORMS:
+        closed = closed_prox(penalty.family.name, **penalty.values)
+    return CompiledPenalty(duality, closed)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 import numpy as np
 
 from etatrick.numerics.accelerated import accelerated, proximal_points
-from etatrick.numerics.certificates import certificate, duality_gap, violations
+from etatrick.numerics.certificates import joint_certificate, joint_gap, joint_violations
 from etatrick.numerics.newton import polish_jointly
 from etatrick.numerics.problem import JointProblem
 from etatrick.numerics.reweighted import reweighted_ridge, ridge_step
@@ -24,6 +24,7 @@ def reweighted_afresh(problem: JointProblem, start: "NDArray[np.float64]") -> "I
     return reweighted_ridge(problem, ridge_step(problem, np.ones_like(start)))
 
 
+LEFT: Final = 10.0  # times N*(Xᵀy)²/‖y‖²
 NEGLIGIBLE: Final = 1e-7  # scales that small, relative to the largest, are tried at 0
 AUTO: Final[Sequence[Phase]] = (
     (accelerated, 5, 1),
@@ -78,11 +79,22 @@ def minimise_jointly(
         stalled = np.array_equal(coef, before)
         status = Status.STALLED if stalled else Status.LIMIT
         coef = min(best, coef, key=problem.objective)
-    if _violation(problem, coef) <= tol * problem.scale:
-        status = Status.CONVERGED
+    proof = joint_certificate(problem, coef)
+    if proof.relative_gap is not None and proof.relative_gap <= tol:
+        status = Status.OPTIMAL
+    elif proof.relative_kkt <= tol:
+        status = Status.STATIONARY
     intercept = problem.y_mean - float(problem.X_mean @ coef)
-    return Solution(coef, intercept, problem.objective(coef), certificate(problem, coef), status,
-                    len(history) - 1, tuple(history))  # fmt: skip
+    return Solution(coef, intercept, problem.objective(coef), proof, status, len(history) - 1, tuple(history))
+
+
+def joint_path_start(problem: JointProblem) -> float:
+    """Return a λ at which little is left: half a squared norm N holds the weights at 0 for no λ.
+
+    The minimum is at least ½‖y‖² − N*(Xᵀy)²/(2λ): at λ = 10 N*(Xᵀy)²/‖y‖² at most a tenth of ½‖y‖² is explained.
+    """
+    energy = float(problem.y @ problem.y)
+    return LEFT * 2 * problem.penalty.conjugate(problem.correlation) / energy if energy > 0 else 0.0
 
 
 def _finished(problem: JointProblem, coef: "NDArray[np.float64]", tol: float) -> "NDArray[np.float64] | None":
@@ -98,10 +110,10 @@ def _finished(problem: JointProblem, coef: "NDArray[np.float64]", tol: float) ->
             if point is None or problem.objective(point) > ceiling:
                 continue
             small = _violation(problem, point) <= tol * problem.scale
-            if small and duality_gap(problem, point) <= tol * problem.objective(np.zeros_like(point)):
+            if small and joint_gap(problem, point) <= tol * problem.objective(np.zeros_like(point)):
                 return point
     return None
 
 
 def _violation(problem: JointProblem, coef: "NDArray[np.float64]") -> float:
-    return float(np.max(violations(problem, coef), initial=0.0))
+    return float(np.max(joint_violations(problem, coef), initial=0.0))

@@ -5,13 +5,13 @@ import warnings
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import sympy as sp
 
 from etatrick.errors import InputError
-from etatrick.numerics.compiled import compile_penalty
+from etatrick.numerics.compiled import CompiledPenalty
+from etatrick.numerics.cvxpy_forms import cvxpy_form
 from etatrick.numerics.joint import JointPenalty, joint_penalty
 from etatrick.numerics.problem import JointProblem, pose
-from etatrick.theory.symbols import w
+from etatrick.numerics.user_penalty import OwnPenalty, scalar_penalty
 from etatrick.theory.vector.base import VectorDuality
 
 if TYPE_CHECKING:
@@ -23,8 +23,9 @@ def cvxpy_penalty(penalty: Any, variable: Any) -> Any:
 
     Parameters
     ----------
-    penalty : Duality or catalogue entry
-        Convex, in sums, constant multiples, powers, exp and log of w.
+    penalty : Duality, catalogue entry or PenaltyLike
+        Convex, in sums, constant multiples, powers, exp, log, √(a w² + c), log cosh and convex pieces of w; or an
+        object of a class of your own with a method ``cvxpy``.
     variable : cvxpy.Expression, shape (d,)
 
     Returns
@@ -44,44 +45,19 @@ def cvxpy_penalty(penalty: Any, variable: Any) -> Any:
     >>> cvxpy_penalty(penalties["elastic_net"](mu=1), cp.Variable(2)).curvature
     'CONVEX'
     """
-    import cvxpy as cp
-
     if isinstance(penalty, VectorDuality | JointPenalty):
         remedy = "use cvxpy_joint_penalty, which returns constraints too"
         raise InputError(repr(penalty), "needs variables for its scales, and constraints on them", remedy)
-    duality = compile_penalty(penalty).duality
-    if not duality.conditions["convex"].holds:
-        raise InputError(
-            str(duality.penalty), "is not convex, which a cvxpy model needs", "use etatrick.numerics.solve"
-        )
-    atoms = {sp.exp: cp.exp, sp.log: cp.log}
-
-    def build(expr: Any) -> Any:
-        if expr == w:
-            return cp.abs(variable)
-        if expr.is_number:
-            return float(expr)
-        if expr.is_Add:
-            return sum((build(term) for term in expr.args[1:]), start=build(expr.args[0]))
-        if expr.is_Mul:
-            factor, rest = expr.as_coeff_Mul()
-            if rest == expr:
-                raise ValueError(str(expr))
-            return float(factor) * build(rest)
-        if expr.is_Pow and expr.base == w:
-            return cp.power(cp.abs(variable), float(expr.exp))
-        if expr.func not in atoms:
-            raise ValueError(str(expr))
-        return atoms[expr.func](build(expr.args[0]))
-
-    try:
-        model = cp.sum(build(sp.expand(duality.penalty)))
-    except (TypeError, ValueError):
-        model = None
+    subject = scalar_penalty(penalty)
+    if not subject.convex:
+        raise InputError(subject.formula, "is not convex, which a cvxpy model needs", "use etatrick.numerics.solve")
+    model = None
+    if isinstance(subject, CompiledPenalty):
+        model = cvxpy_form(subject.duality.penalty, variable)
+    elif isinstance(subject, OwnPenalty) and hasattr(subject.own, "cvxpy"):
+        model = subject.own.cvxpy(variable)
     if model is None or not model.is_convex():
-        raise InputError(
-            str(duality.penalty), "has no form that cvxpy accepts as convex", "use etatrick.numerics.solve"
-        )
+        raise InputError(subject.formula, "has no form that cvxpy accepts as convex", "use etatrick.numerics.solve")
     return model
 
 
@@ -158,16 +134,26 @@ def cvxpy_optimum(
     if isinstance(posed, JointProblem):
         charge, constraints = cvxpy_joint_penalty(posed.penalty, coef)
     else:
-        charge, constraints = cvxpy_penalty(posed.penalty.duality, coef), []
+        charge, constraints = cvxpy_penalty(penalty, coef), []
     model = cp.Problem(cp.Minimize(loss + lam * charge), constraints)
-    for exponent in range(13, 7, -1):  # the tightest at which Clarabel still ends with "optimal"
+    solve_tightly(model)
+    if coef.value is None:
+        raise RuntimeError(f"cvxpy ended with status {model.status}")
+    return posed.objective(coef.value), coef.value
+
+
+def solve_tightly(model: Any) -> None:
+    """Solve a cvxpy problem with Clarabel at the tightest tolerance at which it still ends with "optimal".
+
+    Its variables keep the last point, whatever the status, or no value where no attempt returned a point.
+    """
+    import cvxpy as cp
+
+    for exponent in range(13, 7, -1):
         tight = dict.fromkeys(("tol_gap_abs", "tol_gap_rel", "tol_feas"), 10.0**-exponent)
         with warnings.catch_warnings(), contextlib.suppress(cp.error.SolverError):
             warnings.simplefilter("ignore", UserWarning)
             warnings.simplefilter("ignore", RuntimeWarning)  # scales that the solver set to 0 divide by 0
             model.solve(solver=cp.CLARABEL, **tight)
             if model.status == cp.OPTIMAL:
-                break
-    if coef.value is None:
-        raise RuntimeError(f"cvxpy ended with status {model.status}")
-    return posed.objective(coef.value), coef.value
+                return

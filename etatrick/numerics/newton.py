@@ -32,7 +32,8 @@ def polish(problem: Problem, coef: "NDArray[np.float64]") -> "NDArray[np.float64
     if len(support) == 0:
         return coef
     X, signs = problem.X[:, support], np.sign(coef[support])
-    gram = problem.gram[np.ix_(support, support)]
+    wide = len(support) > len(problem.y)
+    gram = None if wide else _gram(problem, support)
     current, best = coef[support], np.inf
     for _ in range(STEPS):
         residual = X.T @ (problem.y - X @ current) - problem.lam * problem.penalty.slope(current) * signs
@@ -40,8 +41,8 @@ def polish(problem: Problem, coef: "NDArray[np.float64]") -> "NDArray[np.float64
         if size >= best and size <= 1e-10 * problem.scale:
             break
         best = min(best, size)
-        hessian = gram + np.diag(problem.lam * problem.penalty.curvature(current))
-        step = _solve(hessian, residual)
+        bend = problem.lam * problem.penalty.curvature(current)
+        step = _wide_solve(X, bend, residual) if gram is None else _solve(gram + np.diag(bend), residual)
         if step is None:
             return None
         moved = current + step
@@ -54,6 +55,32 @@ def polish(problem: Problem, coef: "NDArray[np.float64]") -> "NDArray[np.float64
     polished[support] = current
     rise = problem.objective(polished) - problem.objective(coef)
     return polished if rise <= 1e-14 * (1 + abs(problem.objective(coef))) else None
+
+
+def _gram(problem: Problem, support: "NDArray[np.intp]") -> "NDArray[np.float64]":
+    n, d = problem.X.shape
+    if d <= n:
+        return problem.gram[np.ix_(support, support)]
+    X = problem.X[:, support]
+    return X.T @ X
+
+
+def _wide_solve(
+    X: "NDArray[np.float64]", bend: "NDArray[np.float64]", residual: "NDArray[np.float64]"
+) -> "NDArray[np.float64] | None":
+    """Return (XᵀX + diag(bend))⁻¹ residual through an n×n system (Woodbury), None unless every entry of bend is > 0."""
+    if not (bend > 0).all():
+        return None
+    from scipy.linalg import LinAlgError, cho_factor, cho_solve
+
+    scaled = X / bend
+    system = scaled @ X.T
+    system.flat[:: len(system) + 1] += 1.0
+    try:
+        step: NDArray[np.float64] = residual / bend - scaled.T @ cho_solve(cho_factor(system), scaled @ residual)
+    except (LinAlgError, ValueError):
+        return None
+    return step if np.isfinite(step).all() else None
 
 
 def polish_jointly(problem: JointProblem, coef: "NDArray[np.float64]") -> "NDArray[np.float64] | None":

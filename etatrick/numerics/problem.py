@@ -8,29 +8,31 @@ from typing import TYPE_CHECKING, Any, Final, Self, final
 import numpy as np
 
 from etatrick.errors import InputError
-from etatrick.numerics.compiled import CompiledPenalty, compile_penalty
 from etatrick.numerics.joint import JointPenalty, joint_penalty
+from etatrick.numerics.scalar_penalty import ScalarPenalty
+from etatrick.numerics.user_penalty import scalar_penalty
 from etatrick.theory.vector.base import VectorDuality
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
-KEPT: Final = ("gram", "correlation", "compressed", "steepness")
+KEPT: Final = ("gram", "squares", "correlation", "compressed", "steepness")
 POWER_STEPS: Final = 30
+SHAPES: Final = {1: "(n,)", 2: "(n, d)"}
 
 
 @dataclass(frozen=True, eq=False)
 class LeastSquares(ABC):
     r"""Minimise ½‖y − Xw‖² + λ Ω(w), whatever Ω.
 
-    An intercept and sample weights are absorbed: `X` and `y` here are centred by the weighted means and scaled
-    by the square roots of the weights. Make one with :func:`problem` or :func:`pose`.
+    An intercept, sample weights and an offset are absorbed: `X` and `y` here are centred by the weighted means and
+    scaled by the square roots of the weights. Make one with :func:`problem` or :func:`pose`.
 
     Parameters
     ----------
     X : ndarray, shape (n, d)
     y : ndarray, shape (n,)
-    penalty : CompiledPenalty or JointPenalty
+    penalty : ScalarPenalty or JointPenalty
     lam : float
         λ ≥ 0.
     X_mean, y_mean : ndarray of shape (d,), float
@@ -39,7 +41,7 @@ class LeastSquares(ABC):
 
     X: "NDArray[np.float64]"
     y: "NDArray[np.float64]"
-    penalty: CompiledPenalty | JointPenalty
+    penalty: ScalarPenalty | JointPenalty
     lam: float
     X_mean: "NDArray[np.float64]"
     y_mean: float
@@ -50,8 +52,13 @@ class LeastSquares(ABC):
 
     @cached_property
     def gram(self) -> "NDArray[np.float64]":
-        """XᵀX, shape (d, d)."""
+        """XᵀX, shape (d, d): for d ≤ n only, as it is the larger of the two otherwise."""
         return self.X.T @ self.X
+
+    @cached_property
+    def squares(self) -> "NDArray[np.float64]":
+        """The squared norms of the columns, shape (d,)."""
+        return np.asarray(np.einsum("ij,ij->j", self.X, self.X), dtype=np.float64)
 
     @cached_property
     def correlation(self) -> "NDArray[np.float64]":
@@ -90,7 +97,7 @@ class LeastSquares(ABC):
 class Problem(LeastSquares):
     """Minimise ½‖y − Xw‖² + λ Σ_j Ω(w_j); see :class:`LeastSquares`."""
 
-    penalty: CompiledPenalty
+    penalty: ScalarPenalty
 
     def charge(self, coef: "NDArray[np.float64]") -> float:
         """Return Σ_j Ω(w_j)."""
@@ -141,6 +148,7 @@ def problem(
     *,
     fit_intercept: bool = False,
     sample_weight: "ArrayLike | None" = None,
+    offset: "ArrayLike | None" = None,
 ) -> Problem:
     """Check the data and return the separable problem with intercept and weights absorbed.
 
@@ -148,13 +156,13 @@ def problem(
     ----------
     X : array_like, shape (n, d)
     y : array_like, shape (n,)
-    penalty : Duality, catalogue entry, or CompiledPenalty
+    penalty : Duality, GateLaw, catalogue entry, PenaltyLike or ScalarPenalty
     lam : float
         λ ≥ 0.
     fit_intercept : bool
         Whether an unpenalised constant is part of the model.
-    sample_weight : array_like, shape (n,), optional
-        Nonnegative weights multiplying the terms of the loss.
+    sample_weight, offset : array_like, shape (n,), optional
+        Nonnegative weights multiplying the terms of the loss, and what is added to Xw.
 
     Returns
     -------
@@ -172,8 +180,8 @@ def problem(
     0.1
     """
     check_lam(lam)
-    rows, target, X_mean, y_mean = _absorbed(X, y, fit_intercept, sample_weight)
-    return Problem(rows, target, compile_penalty(penalty), float(lam), X_mean, y_mean)
+    rows, target, X_mean, y_mean = _absorbed(X, y, fit_intercept, sample_weight, offset)
+    return Problem(rows, target, scalar_penalty(penalty), float(lam), X_mean, y_mean)
 
 
 def pose(
@@ -184,14 +192,16 @@ def pose(
     *,
     fit_intercept: bool = False,
     sample_weight: "ArrayLike | None" = None,
+    offset: "ArrayLike | None" = None,
 ) -> Problem | JointProblem:
     """Check the data and return the problem, separable or with joint scales as the penalty is.
 
     Parameters
     ----------
-    X, y, lam, fit_intercept, sample_weight
+    X, y, lam, fit_intercept, sample_weight, offset
         As for :func:`problem`.
-    penalty : Duality, catalogue entry, CompiledPenalty, VectorDuality or JointPenalty
+    penalty
+        As for :func:`problem`; also VectorDuality or JointPenalty.
 
     Returns
     -------
@@ -209,38 +219,35 @@ def pose(
     1.5
     """
     if not isinstance(penalty, VectorDuality | JointPenalty):
-        return problem(X, y, penalty, lam, fit_intercept=fit_intercept, sample_weight=sample_weight)
+        return problem(X, y, penalty, lam, fit_intercept=fit_intercept, sample_weight=sample_weight, offset=offset)
     check_lam(lam)
     joint = joint_penalty(penalty)
-    rows, target, X_mean, y_mean = _absorbed(X, y, fit_intercept, sample_weight)
+    rows, target, X_mean, y_mean = _absorbed(X, y, fit_intercept, sample_weight, offset)
     joint.check(rows.shape[1])
     return JointProblem(rows, target, joint, float(lam), X_mean, y_mean)
 
 
 def _absorbed(
-    X: "ArrayLike", y: "ArrayLike", fit_intercept: bool, sample_weight: "ArrayLike | None"
+    X: "ArrayLike",
+    y: "ArrayLike",
+    fit_intercept: bool,
+    sample_weight: "ArrayLike | None",
+    offset: "ArrayLike | None",
 ) -> "tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64], float]":
     """Return checked data centred and weighted, and the means subtracted."""
+    if hasattr(X, "tocsc"):
+        raise InputError("X", "is sparse, where this method needs an array", "use method='auto', or X.toarray()")
     matrix = finite("X", X, 2)
-    target = finite("y", y, 1)
-    if matrix.shape[0] == 0 or matrix.shape[1] == 0:
+    n, d = matrix.shape
+    if n == 0 or d == 0:
         raise InputError(f"X of shape {matrix.shape}", "needs at least one row and one column", "pass more data")
-    if len(target) != len(matrix):
-        shapes = f"X of shape {matrix.shape} and y of shape {target.shape}"
-        raise InputError(shapes, "X and y must have the same number of rows", "check how they were read")
-    weights = np.ones(len(target)) if sample_weight is None else finite("sample_weight", sample_weight, 1)
-    if weights.shape != target.shape:
-        shapes = f"sample_weight of shape {weights.shape}"
-        raise InputError(shapes, f"needs one weight per row, shape {target.shape}", "leave it out for equal weights")
-    if (weights < 0).any() or not weights.any():
-        raise InputError(f"sample_weight with minimum {weights.min():g}", "weights must be ≥ 0 and not all 0",
-                         "remove rows instead of weighting them negatively")  # fmt: skip
-    X_mean, y_mean = np.zeros(matrix.shape[1]), 0.0
+    target = per_row("y", y, n)
+    if offset is not None:
+        target = target - per_row("offset", offset, n)
+    weights = row_weights(sample_weight, n)
+    X_mean, y_mean = np.zeros(d), 0.0
     if fit_intercept:
-        X_mean, y_mean = (
-            np.average(matrix, axis=0, weights=weights),
-            float(np.average(target, weights=weights)),
-        )
+        X_mean, y_mean = np.average(matrix, axis=0, weights=weights), float(np.average(target, weights=weights))
     root = np.sqrt(weights)
     return (matrix - X_mean) * root[:, None], (target - y_mean) * root, X_mean, y_mean
 
@@ -265,9 +272,28 @@ def finite(name: str, values: "ArrayLike", dimensions: int | None = None) -> "ND
     except (TypeError, ValueError):
         raise InputError(name, "must be an array of real numbers", "convert or encode its columns first") from None
     if dimensions is not None and array.ndim != dimensions:
-        shape = "(n, d)" if dimensions == 2 else "(n,)"
-        raise InputError(f"{name} of shape {array.shape}", f"must have shape {shape}", "reshape it")
+        raise InputError(f"{name} of shape {array.shape}", f"must have shape {SHAPES[dimensions]}", "reshape it")
     if not np.isfinite(array).all():
         count = int((~np.isfinite(array)).sum())
         raise InputError(f"{name} with {count} NaN or infinite entries", "must be finite", "remove or impute them")
     return array
+
+
+def per_row(name: str, values: "ArrayLike", n: int) -> "NDArray[np.float64]":
+    """Return n finite real numbers, or an error that names them."""
+    array = finite(name, values)
+    if array.shape != (n,):
+        raise InputError(f"{name} of shape {array.shape}", f"needs one number per row of X, shape ({n},)",
+                         "check how it was read")  # fmt: skip
+    return array
+
+
+def row_weights(sample_weight: "ArrayLike | None", n: int) -> "NDArray[np.float64]":
+    """Return weights ≥ 0, not all 0: ones where none are given."""
+    if sample_weight is None:
+        return np.ones(n)
+    weights = per_row("sample_weight", sample_weight, n)
+    if (weights < 0).any() or not weights.any():
+        raise InputError(f"sample_weight with minimum {weights.min():g}", "weights must be ≥ 0 and not all 0",
+                         "remove rows instead of weighting them negatively")  # fmt: skip
+    return weights

@@ -1,33 +1,32 @@
-"""`solve` and `path`: penalised least squares to machine precision, with certificates and unlocked zeros."""
+"""`solve`, `path` and `lam_max`: penalised linear and generalised linear models, with certificates."""
 
-from collections.abc import Callable, Iterator, Sequence
-from numbers import Integral, Real
-from typing import TYPE_CHECKING, Any, Final, Literal, get_args
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from etatrick.errors import InputError
-from etatrick.numerics.certificates import certificate, violations
-from etatrick.numerics.compiled import CompiledPenalty
-from etatrick.numerics.joint_solver import AUTO, REWEIGHTED, minimise_jointly
-from etatrick.numerics.losses import Squared, loss_named
-from etatrick.numerics.newton import polish
-from etatrick.numerics.problem import JointProblem, LeastSquares, Problem, check_lam, finite, pose
-from etatrick.numerics.reweighted import reweighted_ridge, ridge_step
-from etatrick.numerics.solution import Path, Solution, Status
+from etatrick.numerics.groups.fitting import fit_groups
+from etatrick.numerics.groups.paths import fit_group_path, largest_group_lam
+from etatrick.numerics.joint_solver import AUTO, REWEIGHTED, joint_path_start, minimise_jointly
+from etatrick.numerics.methods import Kind, Method, check_method, kind_of, need_squared, solver_named
+from etatrick.numerics.outputs.recognition import has_several_outputs
+from etatrick.numerics.problem import JointProblem, check_lam, pose
+from etatrick.numerics.reweighted import ridge_step
+from etatrick.numerics.solution import Path, Solution
+from etatrick.numerics.subset.dispatch import largest_subset_lam, takes
+from etatrick.numerics.working_set.curve import read_prox_curve
+from etatrick.numerics.working_set.fitting import check_tol, read_start
+from etatrick.numerics.working_set.paths import fit_path, geometric, largest_lam, read_grid
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
-Method = Literal["auto", "reweighted_ridge", "working_set"]
-ROUND: Final = 25  # reweighted steps between two attempts to finish with Newton's method
-ROUNDS: Final = 400
-LEFT: Final = 10.0  # where paths of squared norms start, times N*(Xᵀy)²/‖y‖²
-NEGLIGIBLE: Final = 1e-7  # relative size below which a coordinate is tried at exactly 0
+    Floats = NDArray[np.float64]
 
 
 def solve(
-    X: "ArrayLike",
+    X: Any,
     y: "ArrayLike",
     penalty: Any,
     lam: float,
@@ -36,37 +35,46 @@ def solve(
     *,
     fit_intercept: bool = False,
     sample_weight: "ArrayLike | None" = None,
+    offset: "ArrayLike | None" = None,
     start: "ArrayLike | None" = None,
     tol: float = 1e-12,
 ) -> Solution:
-    """Minimise ½‖y − Xw‖² + λ Σ_j Ω(w_j), or λΩ(w), by first-order steps finished by Newton's method.
+    r"""Minimise Σ_i v_i ℓ(y_i, x_iᵀw + b + o_i) + λ Σ_j Ω(w_j), or + λΩ(w) where scales share a budget.
 
-    For a convex penalty the result is the global optimum; otherwise a stationary point reached by descent from
-    `start`, whose zeros were tested: a zero whose gradient exceeds λΩ′(0+) is released, so the reweighted
-    iteration's *zero locking* cannot hold it.
+    For a convex penalty the result is the global optimum, with a duality gap that proves it; otherwise a stationary
+    point no worse than `start`, whose zeros were tested: a zero whose gradient exceeds λΩ′(0+) is released.
 
     Parameters
     ----------
-    X : array_like, shape (n, d)
+    X : array_like or scipy.sparse array, shape (n, d)
     y : array_like, shape (n,)
     penalty : Duality, catalogue entry or VectorDuality
         Without free parameters, e.g. ``penalties["log_sum"](epsilon=2)``; or with scales that share a budget:
-        ``KSupport(k=3)``, ``RankWeights(omega)``, ``GroupKSupport(groups, k)``, halves of squared norms.
+        ``KSupport(k=3)``, ``RankWeights(omega)``, ``GroupKSupport(groups, k)``, halves of squared norms, for the
+        squared loss and a dense X; or on groups of weights: ``Groups``, ``SparseGroupLasso``, ``L1MinusL2``.
     lam : float
         λ ≥ 0, multiplying ΣΩ; the loss is a sum, not a mean (scikit-learn's Lasso has alpha = λ/n).
     loss : str or Loss
-        ½‖y − Xw‖² by default; any other of :mod:`etatrick.numerics.losses` takes its place.
-    method : {"auto", "reweighted_ridge", "working_set"}
-        "auto" chooses reweighted ridge, for joint scales accelerated proximal gradient, for other losses the working
-        set, which is also the fastest for large sparse solutions.
+        ½(y − θ)² by default; any other of :mod:`etatrick.numerics.losses` takes its place.
+    method : str
+        "auto" chooses the fastest: the *working set* for penalties that split into coordinates or groups, accelerated
+        proximal gradient for joint scales. To be chosen by name:
+
+        - "working_set": Newton steps on the coordinates that matter;
+        - "reweighted_ridge": the η-trick as an algorithm, for study (squared loss, dense X);
+        - "proximal_gradient": accelerated, through the proximal map of Ω;
+        - "majorize_minimize": a weighted lasso at every step, for concave penalties;
+        - "subset": additions, removals and exchanges of columns, for ℓ0, for which "auto" chooses it (squared loss);
+        - "cvxpy": Clarabel through cvxpy, for convex penalties; its word is not trusted, only our certificate.
     fit_intercept : bool
-        Whether to fit an unpenalised constant.
-    sample_weight : array_like, shape (n,), optional
-        Nonnegative weights of the terms of the loss.
+        Whether to fit b, which is not penalised; otherwise b = 0.
+    sample_weight, offset : array_like, shape (n,), optional
+        v ≥ 0, 1 by default, and o, 0 by default.
     start : array_like, shape (d,), optional
-        Where to start; by default the ridge solution with η = 1, or 0 for accelerated proximal gradient.
+        Where to start; by default 0, for reweighted ridge the ridge solution with η = 1.
     tol : float
-        Relative KKT residual to reach.
+        Relative duality gap to reach, where there is none the relative KKT residual; see
+        :class:`etatrick.numerics.Certificate`.
 
     Returns
     -------
@@ -75,7 +83,8 @@ def solve(
     Raises
     ------
     InputError
-        For bad data, λ < 0, an unknown method or loss, or a penalty without closed form.
+        For bad data, λ < 0, an unknown method or loss, a penalty that no solver takes (−∞ or a jump at 0, no closed
+        form), or one that the method or the loss does not take.
 
     Examples
     --------
@@ -83,51 +92,45 @@ def solve(
     >>> s = solve(np.eye(3), [3.0, 0.5, -2.0], penalties["l1"](k=1), 1.0)
     >>> s.coef.round(12) + 0.0
     array([ 2.,  0., -1.])
-    >>> s.certificate.relative_gap < 1e-12
-    True
+    >>> s.status.name, s.certificate.relative_gap < 1e-12
+    ('OPTIMAL', True)
     """
-    family = loss_named(loss)
-    if method not in get_args(Method):
-        raise InputError(f"method = {method!r}", f"must be one of {', '.join(get_args(Method))}", "use method='auto'")
-    if not (_is_number(tol) and tol > 0):
-        raise InputError(f"tol = {tol}", "the tolerance must be > 0", "leave it at 1e-12")
-    if method == "working_set" or not isinstance(family, Squared):
-        if method == "reweighted_ridge":
-            raise InputError(f"loss = {loss!r}", "reweighted ridge needs the squared loss", "use method='auto'")
-        from etatrick.numerics.generalized import solve_generalized
-
-        return solve_generalized(X, y, penalty, lam, family, fit_intercept=fit_intercept, sample_weight=sample_weight,
-                                 start=start, tol=tol)  # fmt: skip
-    posed = pose(X, y, penalty, lam, fit_intercept=fit_intercept, sample_weight=sample_weight)
-    if isinstance(posed, JointProblem):
-        phases = AUTO if method == "auto" else REWEIGHTED
-        first = np.zeros(posed.X.shape[1]) if start is None and method == "auto" else _start(posed, start)
-        return minimise_jointly(posed, first, tol, phases)
-    _check_penalty(posed.penalty)
-    return _minimise(posed, _start(posed, start), tol)
+    kind = _check(y, penalty, loss, method, tol)
+    data: dict[str, Any] = {"fit_intercept": fit_intercept, "sample_weight": sample_weight, "offset": offset}
+    if kind != "joint":
+        solver = fit_groups if kind == "groups" else solver_named(_chosen(method, penalty, lam, loss))
+        return solver(X, y, penalty, lam, loss, **data, start=start, tol=float(tol))
+    posed = _posed(X, y, penalty, lam, loss, data)
+    first = None if start is None else read_start(start, posed.X.shape[1])
+    return _jointly(posed, first, method, float(tol))
 
 
 def path(
-    X: "ArrayLike",
+    X: Any,
     y: "ArrayLike",
     penalty: Any,
     lams: "Sequence[float] | NDArray[np.float64] | None" = None,
     n_lams: int = 100,
     ratio: float = 1e-2,
+    loss: Any = "squared",
+    method: Method = "auto",
     *,
     fit_intercept: bool = False,
     sample_weight: "ArrayLike | None" = None,
+    offset: "ArrayLike | None" = None,
     tol: float = 1e-12,
     progress: Callable[[float], None] = lambda fraction: None,
 ) -> Path:
-    """Solve along a decreasing grid of λ, each from the better of the last solution and a cold start.
+    """Solve along a grid of λ from the largest down, each from the last solution.
+
+    Where the penalty is not convex, each is the better of that and one from a cold start.
 
     Parameters
     ----------
-    X, y, penalty, fit_intercept, sample_weight, tol
+    X, y, penalty, loss, method, fit_intercept, sample_weight, offset, tol
         As in :func:`solve`.
     lams : sequence of float, optional
-        The grid; by default `n_lams` values from :func:`lam_max` down to `ratio` of it.
+        The grid, in any order; by default `n_lams` values from :func:`lam_max` down to `ratio` of it.
     n_lams, ratio : int, float
         Length and reach of the default grid.
     progress : callable
@@ -136,11 +139,12 @@ def path(
     Returns
     -------
     Path
+        In the order of the grid.
 
     Raises
     ------
     InputError
-        As :func:`solve`; also when a default grid is asked of a penalty that never holds a weight at 0.
+        As :func:`solve`; also where y leaves no λ at which a path could start.
 
     Examples
     --------
@@ -149,152 +153,116 @@ def path(
     >>> p.lams
     array([3.  , 0.3 , 0.03])
     """
-    posed = pose(X, y, penalty, 1.0, fit_intercept=fit_intercept, sample_weight=sample_weight)
-    if isinstance(posed, Problem):
-        _check_penalty(posed.penalty)
-    grid = _grid(posed, n_lams, ratio) if lams is None else finite("lams", lams, 1)
-    if len(grid) == 0:
-        raise InputError("lams of length 0", "needs at least one λ", "leave it out for the default grid")
-    for lam in grid:
-        check_lam(float(lam))
-    solutions: list[Solution] = []
-    for index, lam in enumerate(grid):
-        warm = [solutions[-1].coef] if solutions else []
-        solutions.append(_along(posed.with_lam(float(lam)), warm, tol))
-        progress((index + 1) / len(grid))
-    return Path(grid, tuple(solutions))
+    kind = _check(y, penalty, loss, method, tol)
+    method = _chosen(method, penalty, 1.0, loss)
+    data: dict[str, Any] = {"fit_intercept": fit_intercept, "sample_weight": sample_weight, "offset": offset}
+    asked = geometric(1.0, n_lams, ratio) if lams is None else read_grid(lams)  # refuses bad numbers before any work
+    if lams is None:
+        top = lam_max(X, y, penalty, loss, **data)
+        asked = geometric(top, n_lams, ratio)
+    order = np.argsort(-asked, kind="stable")
+    grid = asked[order]
+    if kind == "joint":
+        posed = _posed(X, y, penalty, 1.0, loss, data)
+        solutions = _warm(grid, lambda lam, start: _jointly(posed.with_lam(lam), start, method, tol), True, progress)
+    elif kind == "groups":
+        solutions = fit_group_path(X, y, penalty, grid, loss=loss, **data, tol=tol).solutions
+        progress(1.0)
+    elif method in ("auto", "working_set"):
+        solutions = fit_path(X, y, penalty, grid, loss=loss, **data, tol=tol, progress=progress).solutions
+    else:
+        solver = solver_named(method)
+        solutions = _warm(grid, lambda lam, start: solver(X, y, penalty, lam, loss, **data, start=start, tol=tol),
+                          read_prox_curve(penalty).convex, progress)  # fmt: skip
+    back = np.argsort(order)
+    return Path(asked, tuple(solutions[i] for i in back))
 
 
-def lam_max(posed: Problem | JointProblem) -> float:
-    """Return where a path starts: the least λ at which 0 is stationary, ‖Xᵀy‖_∞/Ω′(0+), infinite where Ω′(0+) = 0.
+def lam_max(
+    X: Any,
+    y: "ArrayLike",
+    penalty: Any,
+    loss: Any = "squared",
+    *,
+    fit_intercept: bool = False,
+    sample_weight: "ArrayLike | None" = None,
+    offset: "ArrayLike | None" = None,
+) -> float:
+    """Return where a path starts: the least λ at which all weights are 0, ‖Xᵀ(vℓ′)‖_∞/Ω′(0+) at the model without X.
 
-    Half a squared norm N holds the weights at 0 for no λ; its paths start where it leaves at most a tenth of ½‖y‖² to
-    be explained, since the minimum is at least ½‖y‖² − N*(Xᵀy)²/(2λ): at λ = 10 N*(Xᵀy)²/‖y‖².
+    For a convex penalty with Ω′(0+) > 0 that is exact; for others and for joint scales see
+    :func:`etatrick.numerics.working_set.largest_lam`.
+
+    Parameters
+    ----------
+    X, y, penalty, loss, fit_intercept, sample_weight, offset
+        As in :func:`solve`.
+
+    Returns
+    -------
+    float
+        0 where y has nothing that X could explain.
+
+    Raises
+    ------
+    InputError
+        As :func:`solve`.
+
+    Examples
+    --------
+    >>> from etatrick.theory import penalties
+    >>> lam_max(np.eye(2), [3.0, 1.0], penalties["l1"](k=2))
+    1.5
     """
-    if isinstance(posed, JointProblem):
-        energy = float(posed.y @ posed.y)
-        return LEFT * 2 * posed.penalty.conjugate(posed.correlation) / energy if energy > 0 else 0.0
-    slope = posed.penalty.slope_at_zero
-    return float("inf") if slope == 0 else float(np.max(np.abs(posed.correlation))) / slope
+    data: dict[str, Any] = {"fit_intercept": fit_intercept, "sample_weight": sample_weight, "offset": offset}
+    kind = _check(y, penalty, loss, "auto", 1e-12)
+    if kind == "joint":
+        return joint_path_start(_posed(X, y, penalty, 1.0, loss, data))
+    if kind == "groups":
+        return largest_group_lam(X, y, penalty, loss, **data)
+    if takes(penalty, 1.0, loss):
+        return largest_subset_lam(X, y, penalty, **data)
+    return largest_lam(X, y, penalty, loss, **data)
 
 
-def _along(posed: Problem | JointProblem, warm: "list[NDArray[np.float64]]", tol: float) -> Solution:
-    """Solve from the last solution of a path, and where the penalty is not convex from a cold start too."""
-    if isinstance(posed, JointProblem):
-        return minimise_jointly(posed, warm[0] if warm else np.zeros(posed.X.shape[1]), tol)
-    starts = warm if warm and posed.penalty.convex else [_start(posed, None), *warm]
-    return min((_minimise(posed, s, tol) for s in starts), key=lambda s: s.objective)
+def _chosen(method: Method, penalty: Any, lam: float, loss: Any) -> Method:
+    return "subset" if method == "auto" and takes(penalty, lam, loss) else method
 
 
-def _minimise(posed: Problem, start: "NDArray[np.float64]", tol: float) -> Solution:
-    """Descend by reweighted ridge; every few steps try to finish on the support found so far."""
-    coef, history, status = start, [posed.objective(start)], Status.LIMIT
-    steps = reweighted_ridge(posed, coef)
-    for _ in range(ROUNDS):
-        finished = _finish(posed, coef, tol)
-        if finished is not None:
-            coef, status = finished, Status.CONVERGED
-            history.append(posed.objective(coef))
-            break
-        released = _release(posed, coef, tol)
-        if released is not None:
-            coef = released
-            history.append(posed.objective(coef))
-        before = coef
-        steps = reweighted_ridge(posed, coef)
-        for _ in range(ROUND):
-            coef = next(steps)
-            history.append(posed.objective(coef))
-        if released is None and np.array_equal(coef, before):
-            status = Status.STALLED
-            break
-    if float(np.max(violations(posed, coef), initial=0.0)) <= tol * posed.scale:
-        status = Status.CONVERGED
-    intercept = posed.y_mean - float(posed.X_mean @ coef)
-    return Solution(coef, intercept, posed.objective(coef), certificate(posed, coef), status,
-                    len(history) - 1, tuple(history))  # fmt: skip
+def _check(y: Any, penalty: Any, loss: Any, method: Any, tol: Any) -> Kind:
+    if has_several_outputs(y, loss, penalty):
+        raise InputError("several outputs", "solve and path have one predictor", "use fit_outputs or fit_outputs_path")
+    kind = kind_of(penalty)
+    check_method(method, kind)
+    check_tol(tol)
+    return kind
 
 
-def _finish(posed: Problem, coef: "NDArray[np.float64]", tol: float) -> "NDArray[np.float64] | None":
-    """Return a stationary point on the support of `coef` without its vanishing coordinates, or None."""
-    ceiling = posed.objective(coef) * (1 + 1e-14) + 1e-300
-    for trimmed in _trimmed(posed, coef):
-        for point in (polish(posed, trimmed), trimmed):
-            if point is None or posed.objective(point) > ceiling:
-                continue
-            if float(np.max(violations(posed, point), initial=0.0)) <= tol * posed.scale:
-                return point
-    return None
+def _posed(X: Any, y: "ArrayLike", penalty: Any, lam: float, loss: Any, data: dict[str, Any]) -> JointProblem:
+    need_squared(loss)
+    check_lam(lam)
+    posed = pose(X, y, penalty, lam, **data)
+    assert isinstance(posed, JointProblem)
+    return posed
 
 
-def _trimmed(posed: Problem, coef: "NDArray[np.float64]") -> "Iterator[NDArray[np.float64]]":
-    """Yield guesses of the support: without tiny weights; then without those whose own axis has its minimum at 0."""
-    hold = posed.lam * posed.penalty.slope_at_zero * (1 + 1e-9) if posed.lam > 0 else 0.0
-    if hold == 0:
-        yield coef
-        return
-    size, descent = np.abs(coef), posed.descent(coef)
-    shrinking = np.abs(ridge_step(posed, posed.penalty.eta_hat(coef))) < 0.999 * size
-    squares = np.maximum(np.diag(posed.gram), 1e-300)
-    largest = max(size.max(initial=0.0), 1e-6 * float(np.max(np.abs(posed.correlation) / squares * (squares > 1e-300))))
-    small = (size <= NEGLIGIBLE * largest) | (shrinking & (size < 1e-2 * largest))
-    yield np.where(small & (np.abs(descent) < hold), 0.0, coef)
-    if posed.penalty.convex:
-        yield np.where(np.abs(descent + np.diag(posed.gram) * coef) <= hold, 0.0, coef)
+def _jointly(posed: JointProblem, start: "Floats | None", method: str, tol: float) -> Solution:
+    if method == "auto":
+        return minimise_jointly(posed, np.zeros(posed.X.shape[1]) if start is None else start, tol, AUTO)
+    first = ridge_step(posed, np.ones(posed.X.shape[1])) if start is None else start
+    return minimise_jointly(posed, first, tol, REWEIGHTED)
 
 
-def _release(posed: Problem, coef: "NDArray[np.float64]", tol: float) -> "NDArray[np.float64] | None":
-    """Move the zero coordinates with excess gradient off 0, along it, as far as the objective falls."""
-    excess = np.where(coef == 0, violations(posed, coef), 0.0)
-    if float(excess.max(initial=0.0)) <= tol * posed.scale:
-        return None
-    squares = np.diag(posed.gram)
-    step = np.sign(posed.descent(coef)) * excess / np.where(squares > 0, squares, 1.0)
-    before = posed.objective(coef)
-    for _ in range(60):
-        if posed.objective(coef + step) < before:
-            return coef + step
-        step = step / 2
-    return None
-
-
-def _start(posed: LeastSquares, start: "ArrayLike | None") -> "NDArray[np.float64]":
-    d = posed.X.shape[1]
-    if start is None:
-        return ridge_step(posed, np.ones(d))
-    coef = finite("start", start)
-    if coef.shape != (d,):
-        raise InputError(f"start of shape {coef.shape}", f"must be {d} finite numbers", "pass one per column of X")
-    return coef
-
-
-def _grid(posed: Problem | JointProblem, n_lams: int, ratio: float) -> "NDArray[np.float64]":
-    if not (_is_count(n_lams) and n_lams >= 1):
-        raise InputError(f"n_lams = {n_lams}", "must be an integer ≥ 1", "choose e.g. n_lams=100")
-    if not (_is_number(ratio) and 0 < ratio < 1):
-        raise InputError(f"ratio = {ratio}", "must lie strictly between 0 and 1", "choose e.g. ratio=0.01")
-    top = lam_max(posed)
-    if not np.isfinite(top) or top == 0:
-        formula = repr(posed.penalty.duality) if isinstance(posed, JointProblem) else str(posed.penalty.duality.penalty)
-        raise InputError(formula, "has no λ at which all weights are 0, or has them at every λ", "pass lams=…")
-    return top * np.geomspace(1.0, ratio, n_lams) if n_lams > 1 else np.array([top])
-
-
-def _check_penalty(penalty: CompiledPenalty) -> None:
-    """Refuse what reweighted ridge cannot descend on: Ω(0+) = −∞, or η̂ that falls somewhere."""
-    formula = str(penalty.duality.penalty)
-    if not np.isfinite(penalty.value(np.zeros(1))[0]):
-        raise InputError(formula, "is −∞ at w = 0, so no minimum exists", "use log(1 + w/epsilon) with epsilon > 0")
-    weight = penalty.eta_hat(np.geomspace(1e-6, 1e3, 200))
-    with np.errstate(invalid="ignore"):
-        if (weight[1:] < weight[:-1] * (1 - 1e-9)).any():
-            raise InputError(formula, "is superquadratic: reweighted ridge needs η̂ nondecreasing",
-                             "use a penalty for which w/Ω′(w) does not decrease")  # fmt: skip
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, Real) and bool(np.isfinite(float(value)))
-
-
-def _is_count(value: object) -> bool:
-    return isinstance(value, Integral)
+def _warm(
+    grid: "Floats",
+    solved: "Callable[[float, Floats | None], Solution]",
+    convex: bool,
+    progress: Callable[[float], None],
+) -> tuple[Solution, ...]:
+    """Return the solutions along decreasing λ, each from the last, or the better of that and a cold start."""
+    found: list[Solution] = []
+    for lam in grid.tolist():
+        starts = [found[-1].coef] if found and convex else [None, *(one.coef for one in found[-1:])]
+        found.append(min((solved(lam, start) for start in starts), key=lambda solution: solution.objective))
+        progress(len(found) / len(grid))
+    return tuple(found)

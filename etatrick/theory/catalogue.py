@@ -5,7 +5,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
-from typing import Any, Generic, Literal, Protocol, TypeVar, final
+from typing import Any, Final, Generic, Literal, Protocol, TypeVar, cast, final
 
 from etatrick.errors import InputError, shortened
 from etatrick.theory.derivation import derive
@@ -13,6 +13,8 @@ from etatrick.theory.duality import Duality, Form
 from etatrick.theory.grammar import parse
 from etatrick.theory.parameters import Parameter
 from etatrick.theory.symbols import eta, w
+
+WIELDY: Final = 10**6  # largest numerator and denominator of a parameter that derivations start with
 
 T = TypeVar("T")
 Gradient = Literal["detached", "differentiated"]
@@ -188,7 +190,12 @@ class Member(Entry):
 
     @cached_property
     def duality(self) -> Duality:
-        """The duality with numbers for its parameters, derived afresh so that only those numbers matter."""
+        """The duality with numbers for its parameters, derived afresh so that only those numbers matter.
+
+        Numbers of many digits, which the algebra of powers and exponentials cannot bear, are put in at the end.
+        """
+        if any(max(abs(value.p), value.q) > WIELDY for value in self.values.values() if value.is_Rational):
+            return cast(Duality, self.family.duality.at(**self.values))
         forms = (self.family.expression, self.family.jump)
         expression, jump = (self._with_values(text, v) for text, v in zip(forms, (self.variable, w), strict=True))
         return derive_form(self.family.given, expression, (), jump)

@@ -76,7 +76,10 @@ def compiled(expr: Any, *arguments: Any) -> Callable[..., Any]:
         made: Callable[..., Any] = sp.lambdify(arguments, forms[0] if len(forms) == 1 else forms, [OWN, *modules])
         return made
 
-    short = optimize(careful, [expm1_opt])
+    # exponents as symbols: the library would take exp(17x/19) for a power of exp(x/19), and factor polynomials
+    stand_ins = {e.args[0]: sp.Dummy(real=True) for e in careful.atoms(sp.exp)}
+    short = optimize(careful.replace(sp.exp, lambda u: sp.exp(stand_ins.get(u, u))), [expm1_opt])
+    short = short.xreplace({name: u for u, name in stand_ins.items()})
     growing = _exponents(short) - _exponents(careful)  # a common denominator of exponentials may overflow
     return (
         _where_small(function(*growing, sp.S.Zero), function(short), function(careful)) if growing else function(short)

@@ -161,7 +161,7 @@ def test_path_against_scikit_learn(benchmark: Any, name: str, ratio: float) -> N
         against="sklearn.linear_model.lasso_path",
         peer_gap=reached,
         our_gap=worst(mine.coefs),
-        unconverged=sum(s.status.name != "CONVERGED" for s in mine.solutions),
+        unconverged=sum(not s.converged for s in mine.solutions),
     )
 
 

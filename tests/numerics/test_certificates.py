@@ -16,7 +16,7 @@ from tolerances import CERTIFICATE, FLOAT64, close
 Array = NDArray[np.float64]
 Real = Callable[[Any], Any]
 
-L1 = penalties["l1"](k=1)
+L1, FAIR = penalties["l1"](k=1), penalties["fair"]()
 # name → (penalty, Ω, Ω′, Ω*, Ω′(0+), sup Ω′), by hand
 CONVEX: dict[str, tuple[Any, Real, Real, Real, float, float]] = {
     "l1": (L1, lambda w: w, lambda w: mp.mpf(1), lambda z: mp.mpf(0), 1.0, 1.0),
@@ -38,7 +38,7 @@ CONVEX: dict[str, tuple[Any, Real, Real, Real, float, float]] = {
         np.inf,
     ),
     "fair": (
-        penalties["fair"](),
+        FAIR,
         lambda w: w - mp.log1p(w),
         lambda w: w / (1 + w),
         lambda z: -z - mp.log1p(-z),
@@ -179,7 +179,7 @@ def test_gap_bounds_the_true_suboptimality(name: str, seed: int) -> None:
             assert gap >= excess - 1e-13 * (1 + float(least)), "the gap promises more than is true"
 
 
-@pytest.mark.parametrize("penalty", [L1, penalties["fair"](), derive(penalty="sqrt(1 + w**2) - 1")])
+@pytest.mark.parametrize("penalty", [L1, FAIR, derive(penalty="sqrt(1 + w**2) - 1")])
 def test_rough_points_have_a_usable_gap(penalty: Any) -> None:
     """Where the scaled residual meets the boundary of the dual domain the gap must be a number or +∞, not NaN."""
     gap = certify(np.eye(2), [30.0, 0.5], [1.0, 0.0], penalty, 1.0).gap
@@ -208,11 +208,11 @@ def test_gap_is_tight_for_small_lambda(lam: float) -> None:
 def test_a_conjugate_that_is_too_small_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
     """P − D < 0 proves the dual value wrong; clamping it at 0 would certify anything."""
     X, y = data()
-    best = solve(X, y, L1, 3.0).coef
+    best = solve(X, y, FAIR, 3.0).coef
     monkeypatch.setattr(CompiledPenalty, "conjugate", lambda self, z: -100 * np.ones_like(z))
     for coef in (best, 0.5 * best):
         try:
-            value = certify(X, y, coef, L1, 3.0).value
+            value = certify(X, y, coef, FAIR, 3.0).value
         except (ArithmeticError, AssertionError, RuntimeError, ValueError):
             continue
         assert not 0 <= value <= CERTIFICATE, "a wrong dual was certified"
@@ -238,9 +238,10 @@ def test_a_point_that_is_not_stationary_is_no_local_minimum() -> None:
 
 def test_a_conjugate_that_is_too_large_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
     X, y = data()
-    best = solve(X, y, L1, 3.0).coef
-    monkeypatch.setattr(CompiledPenalty, "conjugate", lambda self, z: 1e-3 * np.ones_like(z))
-    assert certify(X, y, best, L1, 3.0).value > 1e-6
+    best = solve(X, y, FAIR, 3.0).coef
+    right = CompiledPenalty.conjugate
+    monkeypatch.setattr(CompiledPenalty, "conjugate", lambda self, z: right(self, z) + 1e-3)
+    assert certify(X, y, best, FAIR, 3.0).value > 1e-6
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -319,7 +320,17 @@ def test_weights_and_intercept_enter_the_certificate() -> None:
     weights = np.arange(20.0)
     s = solve(X, y + 7, L1, 2.0, fit_intercept=True, sample_weight=weights)
     again = certify(X, y + 7, s.coef, L1, 2.0, fit_intercept=True, sample_weight=weights)
-    assert again == s.certificate
+    assert abs(again.kkt - s.kkt) <= FLOAT64
+    assert again.gap is not None
+    assert s.gap is not None
+    assert abs(again.gap - s.gap) <= FLOAT64
+    same, moved = (
+        certify(X, y + 7, s.coef, L1, 2.0, intercept=b, fit_intercept=True, sample_weight=weights)
+        for b in (s.intercept, s.intercept + 0.1)
+    )
+    assert same.value <= CERTIFICATE
+    assert moved.value > 1e-6
+    assert moved.kkt >= 0.1 * weights.sum() * (1 - FLOAT64)
     assert again.value <= CERTIFICATE
     assert certify(X, y + 7, s.coef, L1, 2.0, fit_intercept=True).value > 1e-4
     assert certify(X, y + 7, s.coef, L1, 2.0, sample_weight=weights).value > 1e-4

@@ -137,11 +137,65 @@ def test_convexity_flags() -> None:
     assert {name for name, flag in flags.items() if flag} == convex
 
 
+def test_no_overflow_where_the_value_is_small() -> None:
+    """Where log cosh w = w − log 2 + …; and for standout, whose factors overflow at w between 700/a and 750/a."""
+    w = np.array([1e-6, 1e-3, 0.5, 2.0, 50.0, 800.0, 1e5])
+    found = compile_penalty(penalties["log_cosh"]()).value(w)
+    with mp.workdps(60):
+        want = [float(mp.log(mp.cosh(mp.mpf(float(v))))) for v in w]
+    np.testing.assert_allclose(found, want, rtol=FLOAT64)
+    flat = compile_penalty(strategies["standout"](a=3.7, b=0.4)).value(np.array([100.0, 192.0, 200.0, 300.0]))
+    assert np.ptp(flat) <= 1e-15
+
+
+def test_conjugates_by_hand() -> None:
+    """At the largest slope itself too, where a root search has to go far out; never below, so that gaps are safe."""
+    z = np.array([0.0, 1e-3, 0.1, 0.5, 0.9, 0.999999, 1.0])
+    with np.errstate(divide="ignore", invalid="ignore"):
+        cosh = np.nan_to_num(((1 + z) * np.log1p(z) + (1 - z) * np.log1p(-z)) / 2, nan=np.log(2))
+    by_hand = {
+        "pseudo_huber": (penalties["pseudo_huber"](e=0.6), 0.6 * (1 - np.sqrt(1 - z**2))),
+        "log_cosh": (penalties["log_cosh"](), cosh),
+        "huber": (penalties["huber"](delta=0.7), 0.35 * z**2),
+        "fair": (penalties["fair"](), np.where(z < 1, -z - np.log1p(-np.minimum(z, 1 - 1e-16)), np.inf)),
+    }
+    for name, (penalty, want) in by_hand.items():
+        found = compile_penalty(penalty).conjugate(z)
+        finite = np.isfinite(want)
+        assert (np.isinf(found) == ~finite).all(), name
+        assert (found[finite] >= want[finite] - 1e-15).all(), name
+        np.testing.assert_allclose(found[finite], want[finite], rtol=1e-9, atol=1e-7)
+        inner = finite & (z < 0.95)
+        np.testing.assert_allclose(found[inner], want[inner], rtol=1e-9, atol=1e-14)
+    assert np.isinf(compile_penalty(penalties["log_cosh"]()).conjugate(np.array([1.1]))).all()
+
+
+def test_equal_penalties_are_compiled_once_and_a_second_solve_is_not_symbolic(monkeypatch: pytest.MonkeyPatch) -> None:
+    import sympy as sp
+
+    from etatrick.numerics.solver import solve
+
+    X = np.random.default_rng(0).standard_normal((20, 4))
+    y = X @ [2.0, 0.0, -1.0, 0.0]
+    made = [penalties["log_sum"](epsilon=0.25), derive(penalty="w + w**(3/2)"), strategies["ard"](c=2)]
+    first = [solve(X, y, penalty, 1.0).objective for penalty in made]
+
+    def refuse(*_: Any, **__: Any) -> Any:
+        raise AssertionError("symbolic work in a second solve")
+
+    for name in ("simplify", "lambdify", "expand", "limit", "solve", "diff", "nsimplify"):
+        monkeypatch.setattr(sp, name, refuse)
+    monkeypatch.setattr(sp.Basic, "rewrite", refuse)
+    monkeypatch.setattr(sp.Basic, "subs", refuse)
+    assert [solve(X, y, penalty, 1.0).objective for penalty in made] == first
+
+
 def test_compiling_is_idempotent_and_pickles() -> None:
     import pickle
 
     once = compile_penalty(penalties["log_sum"](epsilon=2))
     assert compile_penalty(once) is once
+    assert compile_penalty(penalties["log_sum"](epsilon=2)) is once
     again = pickle.loads(pickle.dumps(once))  # noqa: S301  a pickle made one line above
     np.testing.assert_array_equal(again.slope(GRID), once.slope(GRID))
 

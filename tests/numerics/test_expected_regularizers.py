@@ -190,6 +190,28 @@ def test_confident_examples_keep_their_relative_accuracy() -> None:
     assert abs(shifted[0] / shifted[1] / math.e - 1) <= 1e-12  # ~ e^{−μ} far out
 
 
+@pytest.mark.parametrize("deviation", [1.0, 3.0])
+@pytest.mark.parametrize(("retain", "up"), [(0.5, 1), (0.8, 0.25)])
+def test_a_hundred_units_on_a_lattice_against_convolution(retain: float, up: float, deviation: float) -> None:
+    """With amplitudes 4kh the predictor takes values on a lattice of step h: its law is a product of polynomials."""
+    rng = np.random.default_rng(17)
+    k = rng.integers(-15, 16, (6, 100))
+    h = deviation / (4 * np.sqrt((1 - retain) / retain) * np.sqrt((k**2).sum(axis=1).mean()))
+    mean = rng.standard_normal(6) * deviation
+    total = 0.0
+    for row, mu in zip(k, mean, strict=True):
+        middle = 4 * int(np.abs(row).sum())
+        chances = np.zeros(2 * middle + 1)
+        chances[middle] = 1.0
+        for step in row:
+            chances = retain * np.roll(chances, int(4 * up * step)) + (1 - retain) * np.roll(chances, -4 * int(step))
+        z = mu + h * np.arange(-middle, middle + 1)
+        total += float(chances @ np.logaddexp(0, z)) - float(np.logaddexp(0, mu))
+    found = dropout_regularizer(4 * h * k, np.zeros(6), np.ones(100), Bernoulli(100, retain), "logistic",
+                                offset=mean - 4 * h * k.sum(axis=1))  # fmt: skip
+    assert abs(found / total - 1) <= 1e-12
+
+
 def test_large_noise_and_many_units() -> None:
     rng = np.random.default_rng(8)
     for size in (30.0, 300.0):

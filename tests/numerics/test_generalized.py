@@ -42,7 +42,7 @@ def test_the_optimum_is_that_of_a_foreign_solver(loss: str) -> None:
     X, y = data(loss)
     s = solve(X, y, L1, 2.0, loss, "working_set", fit_intercept=True)
     reference = optimum(loss_named(loss), X, y, 2.0)
-    assert s.status is Status.CONVERGED
+    assert s.converged
     assert s.certificate.relative_gap is not None
     assert s.certificate.relative_gap <= CERTIFICATE
     assert abs(s.objective - reference) <= SOLVER * (1 + abs(reference))

@@ -154,7 +154,7 @@ def test_envelope_is_convex_and_touches_from_below(name: str) -> None:
         near, far = np.sort(rng.uniform(0, 4, 2)).tolist()
         low, high = (-near, far) if rng.random() < 0.5 else (near, far)
         cell = np.ones((1, 1))
-        env = segments(shape, lam, delta * cell, low * cell, high * cell, cell < 0)
+        env = segments(shape, lam, delta * cell, low * cell, high * cell, cell < 0, cell)
         grid = np.linspace(low, high, 4001)
         grid = np.union1d(grid, [0.0]) if low <= 0 <= high else grid
         target = 0.5 * delta * grid**2 + lam * shape.value(grid)
@@ -291,12 +291,13 @@ def test_semidefiniteness_is_refused_just_beyond_the_edge() -> None:
     [
         ({"lam": 0.0}, "lam"),
         ({"lam": -1.0}, "lam"),
-        ({"penalty": penalties["log_sum"](epsilon=1)}, "flat"),
+        ({"penalty": penalties["atan"](c=1)}, "flat"),
         ({"penalty": penalties["l1"](k=1)}, "flat"),
-        ({"X": np.ones((4, 6))}, "dependent"),
+        ({"X": np.ones((4, 6)), "penalty": penalties["mcp"](A=1)}, "dependent"),
+        ({"ridge": -1.0}, "ridge"),
         ({"X": np.zeros((4, 2))}, "constant or zero"),
         ({"X": np.full((4, 2), np.nan)}, "NaN"),
-        ({"y": np.ones(3)}, "rows"),
+        ({"y": np.ones(3)}, "row"),
         ({"X": np.ones((4, 70))}, "at most"),
         ({"box": -1.0}, "box"),
         ({"gap": 0.0}, "gap"),

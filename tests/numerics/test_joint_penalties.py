@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from etatrick.numerics import Status, certify, path, solve
+from etatrick.numerics import certify, path, solve
 from etatrick.numerics.accelerated import accelerated, proximal_points
 from etatrick.numerics.problem import JointProblem, pose
 from etatrick.theory import penalties
@@ -80,7 +80,7 @@ def test_objective_against_cvxpy(name: str, shape: tuple[int, int]) -> None:
     X, y = regression(*shape)
     for lam in (0.05, 5.0):
         found = solve(X, y, RULES[name], lam)
-        assert found.status is Status.CONVERGED
+        assert found.converged
         assert found.certificate.kind == "duality gap"
         assert found.certificate.value <= CERTIFICATE
         assert found.certificate.relative_kkt <= CERTIFICATE
@@ -100,7 +100,7 @@ def test_wide_and_correlated_designs(name: str, mix: float) -> None:
     X, y = regression(15, 36, mix=mix)
     for lam in (1.0, 1e-3):
         found = solve(X, y, rule, lam)
-        assert found.status is Status.CONVERGED
+        assert found.converged
         assert found.certificate.value <= CERTIFICATE
         assert gap(rule, X, y, lam, found.coef) <= CERTIFICATE
 

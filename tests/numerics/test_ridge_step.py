@@ -1,5 +1,6 @@
 """One reweighted ridge step: both systems, η = 0, η = ∞ and extreme ratios, against exact arithmetic."""
 
+import tracemalloc
 from itertools import islice
 from typing import Any
 
@@ -10,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from etatrick.numerics import certify, solve
 from etatrick.numerics.problem import Problem, problem
 from etatrick.numerics.reweighted import reweighted_ridge, ridge_step
 from etatrick.theory import penalties, strategies
@@ -151,3 +153,54 @@ def test_plain_iteration_never_climbs(member: Any, shape: tuple[int, int]) -> No
     start = rng.standard_normal(shape[1])
     values = [p.objective(start), *(p.objective(c) for c in islice(reweighted_ridge(p, start), 200))]
     assert (np.diff(values) <= CERTIFICATE * values[0]).all()
+
+
+@pytest.mark.parametrize("lam", [1e-12, 1e-6, 1e-3])
+def test_wide_step_keeps_its_digits_for_small_lambda(lam: float) -> None:
+    """Residuals against the normal equations at 60 digits; the system itself would lose half of them."""
+    rng = np.random.default_rng(4)
+    X = rng.standard_normal((4, 3)) @ rng.standard_normal((3, 9))  # of rank 3: XDXᵀ is singular to rounding
+    y = rng.standard_normal(4)
+    for eta in (rng.uniform(0.5, 2.0, 9), np.array([1.0, np.inf, 0.0, 2.0, 1.0, 1.0, 0.5, 0.0, 1.0])):
+        p = problem(X, y, L1, lam)
+        coef = ridge_step(p, eta)
+        kept = np.flatnonzero(eta > 0)
+        with mp.workdps(60):
+            A, target = mp.matrix(X[:, kept].tolist()), mp.matrix(y.tolist())
+            w = mp.matrix(coef[kept].tolist())
+            ridge = sum(wj * wj / mp.mpf(float(e)) for wj, e in zip(w, eta[kept], strict=True) if np.isfinite(e))
+            here = sum(r * r for r in target - A * w) / 2 + mp.mpf(lam) / 2 * ridge
+            system = A.T * A
+            for i, e in enumerate(eta[kept].tolist()):
+                system[i, i] += 0 if np.isinf(e) else mp.mpf(lam) / mp.mpf(e)
+            best = mp.lu_solve(system, A.T * target)
+            least = sum(r * r for r in target - A * best) / 2
+            least += mp.mpf(lam) / 2 * sum(b * b / mp.mpf(e) for b, e in zip(best, eta[kept].tolist(), strict=True)
+                                           if np.isfinite(e))  # fmt: skip
+        assert 0 <= float(here - least) <= FLOAT64 * float(least)
+        assert not coef[eta == 0].any()
+
+
+WIDE: dict[str, Any] = {
+    "l1": L1,
+    "ridge": penalties["ridge"](c=1),
+    "elastic_net": penalties["elastic_net"](mu=1),
+    "log_sum": penalties["log_sum"](epsilon=1),
+    "cauchy": penalties["cauchy"](c=1),
+}
+
+
+@pytest.mark.parametrize("method", ["working_set", "reweighted_ridge"])
+@pytest.mark.parametrize("name", list(WIDE))
+def test_no_square_matrix_of_the_columns(name: str, method: Any) -> None:
+    n, d = 10, 2000
+    rng = np.random.default_rng(5)
+    X, y = rng.standard_normal((n, d)), rng.standard_normal(n)
+    solve(X[:, :50], y, WIDE[name], 1.0, method=method)  # what is compiled once is not counted
+    tracemalloc.start()
+    s = solve(X, y, WIDE[name], 5.0, method=method, tol=1e-6)
+    certify(X, y, s.coef + 1e-3, WIDE[name], 5.0)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < d * d * 8 / 4
+    assert s.certificate.value <= 1e-6

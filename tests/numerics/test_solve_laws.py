@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from etatrick.numerics import Solution, Status, solve
+from etatrick.numerics import Solution, solve
 from etatrick.theory import derive, penalties, strategies
 from tolerances import CERTIFICATE, FLOAT64, SOLVER, close
 
@@ -56,9 +56,9 @@ def value(name: str, w: Array) -> float:
 
 
 def assert_lawful(name: str, X: Array, y: Array, lam: float, s: Solution, seed: int) -> None:
-    assert s.status is Status.CONVERGED, (s.status, s.certificate)
+    assert s.converged, (s.status, s.certificate)
     assert s.certificate.value <= CERTIFICATE
-    assert s.certificate.relative_kkt <= CERTIFICATE
+    assert s.certificate.relative_kkt <= (CERTIFICATE if s.gap is None else 1e3 * CERTIFICATE)
     assert (np.diff(s.history) <= CERTIFICATE * max(s.history[0], 1e-300)).all(), "the objective rose"
     assert close(s.history[-1], s.objective)
 
@@ -116,7 +116,7 @@ def test_convex_optimum_does_not_depend_on_the_start(name: str, shape: tuple[int
     starts = [None, np.zeros(shape[1]), rng.standard_normal(shape[1]), np.eye(shape[1])[0]]
     found = [solve(X, y, MEMBERS[name], 4.0, start=start) for start in starts]
     for s in found:
-        assert s.status is Status.CONVERGED
+        assert s.converged
         assert s.certificate.value <= CERTIFICATE
         assert abs(s.objective - found[0].objective) <= CERTIFICATE * float(y @ y)
 
@@ -141,7 +141,7 @@ def test_change_of_units(c: float) -> None:
     log_sum = [penalties["log_sum"](epsilon=e) for e in (0.5, 0.5 * c)]
     s, scaled = solve(X, y, log_sum[0], 1.5), solve(X, c * y, log_sum[1], c * c * 1.5)
     np.testing.assert_allclose(scaled.coef / c, s.coef, atol=FLOAT64)
-    assert scaled.status is Status.CONVERGED
+    assert scaled.converged
     s, scaled = solve(X, y, L1, 1.5), solve(X, c * y, L1, c * 1.5)
     np.testing.assert_allclose(scaled.coef / c, s.coef, atol=FLOAT64)
     rescaled = solve(c * X, y, L1, c * 1.5)
@@ -207,9 +207,10 @@ def test_solution_to_json_is_json() -> None:
 
     X, y = random_problem(10, 3, seed=11)
     data = json.loads(json.dumps(solve(X, y, L1, 1.0).to_json()))
-    assert data["status"] == "converged"
+    assert data["status"] == "optimal"
     assert data["certificate"]["kind"] == "duality gap"
     assert data["certificate"]["gap"] >= 0
     nonconvex = solve(X, y, MEMBERS["log_sum"], 1.0)
+    assert nonconvex.to_json()["status"] == "stationary"
     assert nonconvex.certificate.kind == "KKT residual"
     assert nonconvex.certificate.value == nonconvex.certificate.relative_kkt

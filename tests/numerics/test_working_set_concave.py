@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from etatrick.numerics.solution import Status
 from etatrick.numerics.working_set.fitting import fit
-from etatrick.numerics.working_set.result import Ending
 from etatrick.theory import penalties
 from tolerances import FLOAT64, close
 
@@ -59,7 +59,7 @@ def test_stationary_by_hand(name: str, fraction: float, shape: tuple[int, int]) 
     w, size = found.coef, np.abs(found.coef)
     pull = X.T @ (y - X @ w)
     on = w != 0
-    assert found.status is Ending.STATIONARY
+    assert found.status is Status.STATIONARY
     assert float(np.abs(pull - lam * slope(size) * np.sign(w))[on].max(initial=0.0)) <= 1e-10 * scale
     assert (np.abs(pull)[~on] <= lam * slope(np.zeros(1)) + 1e-10 * scale).all()
     assert found.gap is None
@@ -121,7 +121,7 @@ def test_other_losses_have_no_descent_left(name: str, loss: str) -> None:
         return float(terms.sum() + lam * omega(np.abs(w)).sum())
 
     found = fit(X, y, penalty, lam, loss, fit_intercept=True)
-    assert found.status is Ending.STATIONARY
+    assert found.status is Status.STATIONARY
     here = objective(found.coef, found.intercept)
     assert close(found.objective, here, FLOAT64)
     rng = np.random.default_rng(0)
@@ -143,7 +143,7 @@ def test_a_steep_penalty_does_not_stay_at_zero() -> None:
 def test_smooth_penalties_that_are_not_convex(name: str) -> None:
     X, y = regression(60, 10)
     found = fit(X, y, penalties[name](c=1), 5.0)
-    assert found.status is Ending.STATIONARY
+    assert found.status is Status.STATIONARY
     w = found.coef
     slope = {"cauchy": w / (1 + w**2), "welsch": w * np.exp(-(w**2)), "geman_mcclure": w / (1 + w**2) ** 2}[name]
     np.testing.assert_allclose(X.T @ (y - X @ w), 5 * slope, atol=1e-8 * float(np.max(np.abs(X.T @ y))))

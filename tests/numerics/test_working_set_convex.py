@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from etatrick.numerics.losses import loss_named
+from etatrick.numerics.solution import Status
 from etatrick.numerics.working_set.certify import stand
 from etatrick.numerics.working_set.fitting import fit
-from etatrick.numerics.working_set.result import Ending
 from etatrick.numerics.working_set.task import pose_task
 from etatrick.theory import penalties
 from tolerances import CERTIFICATE, FLOAT64, SOLVER, close
@@ -92,7 +92,7 @@ def test_objective_is_that_of_cvxpy(loss: str, name: str, shape: tuple[int, int]
     model: Any = cp.Problem(cp.Minimize(v @ terms + lam * expression(cp, w)))
     model.solve(solver=cp.CLARABEL, tol_gap_abs=1e-9, tol_gap_rel=1e-9, tol_feas=1e-9)
     mine, theirs = objective(found.coef, found.intercept), objective(w.value, float(b.value))
-    assert found.status is Ending.OPTIMAL
+    assert found.status is Status.OPTIMAL
     assert found.relative_gap is not None
     assert found.relative_gap <= CERTIFICATE
     assert close(found.objective, mine, FLOAT64)
@@ -114,7 +114,7 @@ def test_lasso_gap_from_the_textbook(shape: tuple[int, int], fraction: float) ->
     X, y = sample("squared", *shape)
     lam = fraction * float(np.max(np.abs(X.T @ y)))
     found = fit(X, y, L1, lam)
-    assert found.status is Ending.OPTIMAL
+    assert found.status is Status.OPTIMAL
     assert lasso_gap(X, y, found.coef, lam) <= CERTIFICATE
     assert (np.diff(found.history) <= 0).all()
 
@@ -172,7 +172,7 @@ def test_sparse_and_dense_agree(shape: tuple[int, int], loss: str, name: str) ->
         other = fit(form, y, penalty, 1.5, loss, fit_intercept=True)
         assert close(other.objective, dense.objective, FLOAT64)
         np.testing.assert_allclose(other.coef, dense.coef, atol=2e-6)
-        assert other.status is Ending.OPTIMAL
+        assert other.status is Status.OPTIMAL
     fortran = fit(np.asfortranarray(X), y, penalty, 1.5, loss, fit_intercept=True)
     assert close(fortran.objective, dense.objective, FLOAT64)
 
@@ -222,7 +222,7 @@ def test_any_small_problem_is_certified(data: Any) -> None:
     lam = data.draw(st.sampled_from([0.05, 0.5, 2.0]))
     name = data.draw(st.sampled_from(["l1", "elastic_net", "ridge"]))
     found = fit(X, y, OMEGA[name][0], lam, loss, fit_intercept=intercept)
-    assert found.status is Ending.OPTIMAL, (X, y, loss, name, lam, intercept, found)
+    assert found.status is Status.OPTIMAL, (X, y, loss, name, lam, intercept, found)
     assert (np.diff(found.history) <= 0).all()
     nudged = replace(found, coef=found.coef + 1e-3)
     here = float(value(loss, y, X @ found.coef + found.intercept).sum()) + lam * OMEGA[name][1](found.coef)

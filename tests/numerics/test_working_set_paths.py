@@ -7,10 +7,10 @@ import pytest
 from numpy.typing import NDArray
 
 from etatrick.errors import InputError
+from etatrick.numerics.solution import Status
 from etatrick.numerics.working_set.fitting import fit
 from etatrick.numerics.working_set.paths import fit_path, largest_lam
-from etatrick.numerics.working_set.result import Ending
-from etatrick.theory import penalties
+from etatrick.theory import derive, penalties
 from tolerances import CERTIFICATE, FLOAT64, close
 
 Array = NDArray[np.float64]
@@ -37,9 +37,9 @@ def lasso_gap(X: Array, y: Array, w: Array, lam: float) -> float:
 def test_every_gap_of_a_lasso_path_from_the_full_data(shape: tuple[int, int]) -> None:
     X, y = regression(*shape)
     found = fit_path(X, y, L1, n_lams=40, ratio=1e-3)
-    for item, lam in zip(found.fits, found.lams, strict=True):
+    for item, lam in zip(found.solutions, found.lams, strict=True):
         assert lasso_gap(X, y, item.coef, float(lam)) <= CERTIFICATE
-        assert item.status is Ending.OPTIMAL
+        assert item.status is Status.OPTIMAL
     assert not found.coefs[0].any()
     assert found.coefs[1].any()
 
@@ -54,7 +54,7 @@ def test_a_path_is_its_single_fits(penalty: Any, shape: tuple[int, int], loss: s
     offset = np.cos(np.arange(len(y)))
     options: dict[str, Any] = {"fit_intercept": True, "sample_weight": v, "offset": offset, "loss": loss}
     found = fit_path(X, y, penalty, n_lams=8, ratio=0.02, **options)
-    for item, lam in zip(found.fits, found.lams, strict=True):
+    for item, lam in zip(found.solutions, found.lams, strict=True):
         single = fit(X, y, penalty, float(lam), **options)
         assert close(item.objective, single.objective)
         assert close(item.intercept, single.intercept, 1e-5)
@@ -79,19 +79,41 @@ def test_largest_lam_is_where_weights_appear(loss: str, name: str, intercept: bo
     assert below.coef.any()
 
 
-def test_largest_lam_without_a_kink_or_with_a_steep_one() -> None:
-    X, y = regression(20, 4)
-    assert largest_lam(X, y, penalties["ridge"](c=1)) == np.inf
-    assert largest_lam(X, y, penalties["lp"](p=0.5)) == 0.0
+@pytest.mark.parametrize("penalty", [penalties["ridge"](c=1), penalties["lp"](p=1.5), penalties["cauchy"](c=1)])
+def test_a_smooth_penalty_starts_where_little_of_the_fit_is_left(penalty: Any) -> None:
+    X, y = regression(40, 4)
+    X = np.linalg.qr(X)[0]  # so that the unpenalised fit is Xᵀy, coordinate by coordinate
+    top = largest_lam(X, y, penalty)
+    plain = np.abs(X.T @ y)
+    shrunk = np.abs(fit(X, y, penalty, top).coef) / plain
+    assert shrunk.max() <= 1 / 11 + FLOAT64
+    assert (np.abs(fit(X, y, penalty, top / 100).coef) / plain).max() > 1 / 11
+    assert fit_path(X, y, penalty, n_lams=3).lams[0] == top
+
+
+def test_a_steep_penalty_starts_where_one_weight_pays_for_itself() -> None:
+    X = np.linalg.qr(regression(40, 4)[0])[0]
+    y = X @ [3.0, 1.0, 0.0, -2.0]
+    top = largest_lam(X, y, penalties["lp"](p=0.5))
+    w = np.linspace(1e-4, 4, 200_001)
+    for lam, pays in ((1.001 * top, False), (0.999 * top, True)):
+        assert bool((0.5 * w * w - 3 * w + lam * 2 * np.sqrt(w)).min() < 0) is pays
+
+
+def test_flat_data_leave_no_start() -> None:
+    X, _ = regression(20, 4)
+    assert largest_lam(X, np.zeros(20), L1) == 0.0
     with pytest.raises(InputError, match="no λ at which a path starts"):
-        fit_path(X, y, penalties["ridge"](c=1))
+        fit_path(X, np.zeros(20), L1)
+    with pytest.raises(InputError, match="no natural largest"):
+        fit_path(X, X[:, 0], derive(penalty="Piecewise((0, w < 100), (w - 100, True))"))
 
 
 def test_a_concave_path_stays_stationary() -> None:
     X, y = regression(40, 60)
     found = fit_path(X, y, penalties["mcp"](A=3), n_lams=10, ratio=0.05)
-    assert all(item.relative_kkt <= FLOAT64 for item in found.fits)
-    assert all(item.status is Ending.STATIONARY for item in found.fits)
+    assert all(item.relative_kkt <= FLOAT64 for item in found.solutions)
+    assert all(item.status is Status.STATIONARY for item in found.solutions)
 
 
 BAD: list[tuple[str, dict[str, Any]]] = [
@@ -133,8 +155,8 @@ def test_large_finite_numbers_are_no_infinities() -> None:
 def test_separable_classes_without_a_penalty_are_told() -> None:
     X = np.array([[-2.0], [-1.0], [1.0], [2.0]])
     found = fit(X, [0, 0, 1, 1], L1, 0.0, "logistic")
-    assert found.status is Ending.DIVERGING
-    assert fit(X, [0, 1, 0, 1], L1, 0.0, "logistic").status is Ending.OPTIMAL
+    assert found.status is Status.DIVERGING
+    assert fit(X, [0, 1, 0, 1], L1, 0.0, "logistic").status is Status.OPTIMAL
 
 
 def test_no_penalty_is_least_squares() -> None:
@@ -142,7 +164,7 @@ def test_no_penalty_is_least_squares() -> None:
     found = fit(X, y, L1, 0.0, fit_intercept=True)
     expected = np.linalg.lstsq(np.column_stack([X, np.ones(30)]), y)[0]
     np.testing.assert_allclose([*found.coef, found.intercept], expected, atol=1e-9)
-    assert found.status is Ending.OPTIMAL
+    assert found.status is Status.OPTIMAL
 
 
 def test_a_sparse_design_is_not_copied() -> None:

@@ -10,6 +10,8 @@ import pytest
 from click.testing import CliRunner, Result
 from sklearn.linear_model import Lasso, LassoCV
 
+from etatrick.numerics import certify
+from etatrick.theory import penalties
 from etatrick.validation import cli
 from etatrick.validation.columns import read_data
 from tolerances import CERTIFICATE, SOLVER
@@ -118,6 +120,26 @@ def test_paths_are_drawn_to_a_file(suffix: str, head: bytes, table: Path, tmp_pa
     assert target.read_bytes().startswith(head)
     assert data["plot"] == str(target)
     assert data["lam"] == 4.0
+
+
+@pytest.mark.parametrize("loss", ["squared", "huber", "poisson", "gamma", "logistic"])
+def test_a_path_of_every_loss_with_json_and_picture(loss: str, tmp_path: Path) -> None:
+    path, picture = tmp_path / "data.csv", tmp_path / "path.svg"
+    response = {"poisson": np.floor(np.abs(Y)), "gamma": np.exp(Y / 4), "logistic": (Y > 0).astype(int)}.get(loss, Y)
+    lines = [f"{x[0]},{x[1]},{x[2]},{y}" for x, y in zip(X, response, strict=True)]
+    path.write_text("a,b,c,y\n" + "\n".join(lines) + "\n")
+    order = ("--target", "y", *L1, "--lam", "path", "--loss", loss, "--n-lams", "5")
+    data = solved(path, *order, "--plot", str(picture))
+    assert [len(row["coef"]) for row in data["path"]] == [3] * 5
+    assert not np.any(data["path"][0]["coef"])
+    assert np.all(data["path"][-1]["coef"])
+    for row in data["path"]:
+        again = certify(X, response, row["coef"], penalties["l1"](k=1), row["lam"], loss,
+                        intercept=row["intercept"], fit_intercept=True)  # fmt: skip
+        assert again.value <= CERTIFICATE
+        assert row["converged"]
+    assert picture.read_bytes().startswith(b"<?xml")
+    assert len(run(path, *order).output.strip().splitlines()) == 6
 
 
 @pytest.mark.parametrize(

@@ -121,7 +121,7 @@ def minimize_spectral(
             objective, gap = data.judge(point, norm, beta)
             history.append(objective)
             progress(step, gap / origin)
-    status = Status.CONVERGED if gap <= tol * origin else Status.LIMIT
+    status = Status.OPTIMAL if gap <= tol * origin else Status.LIMIT
     return SpectralFit(point, np.zeros(0), objective, gap, gap / origin, status, step, tuple(history))
 
 

@@ -9,9 +9,10 @@ from sklearn.base import ClassifierMixin
 from sklearn.utils.multiclass import check_classification_targets
 
 from etatrick.errors import InputError
-from etatrick.numerics.estimators.engine import Found, Model
+from etatrick.numerics.estimators.engine import Model
 from etatrick.numerics.estimators.linear import LinearEstimator
 from etatrick.numerics.estimators.single import AtOneLam
+from etatrick.numerics.solution import Solution
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -34,7 +35,7 @@ class Classification(ClassifierMixin, LinearEstimator):  # type: ignore[misc]
         chosen = self.classes_[1:] if len(self.classes_) == 2 else self.classes_
         return [np.asarray(y == label, dtype=np.float64) for label in chosen]
 
-    def _shape(self, found: Sequence[Found]) -> None:
+    def _shape(self, found: Sequence[Solution]) -> None:
         self.coef_ = np.array([one.coef for one in found])
         self.intercept_ = np.array([one.intercept for one in found])
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any, Final, final
 
 import numpy as np
 
-from etatrick.numerics.certificates import Certificate
+from etatrick.numerics.solution import Certificate
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from numpy.typing import NDArray
 
-    from etatrick.numerics.estimators.engine import Found
+    from etatrick.numerics.solution import Solution
 
     Floats = NDArray[np.float64]
 
@@ -61,7 +61,7 @@ class CoefficientPath:
     names: tuple[str, ...]
 
     @classmethod
-    def of(cls, lams: "Floats", rows: "Sequence[Sequence[Found]]", names: "Sequence[str]") -> "CoefficientPath":
+    def of(cls, lams: "Floats", rows: "Sequence[Sequence[Solution]]", names: "Sequence[str]") -> "CoefficientPath":
         """Return the path from one sequence of fits per class; of one alone, the axis of classes is dropped."""
         coefs = np.array([[found.coef for found in row] for row in rows]).swapaxes(0, 1)
         intercepts = np.array([[found.intercept for found in row] for row in rows]).T

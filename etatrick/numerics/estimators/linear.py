@@ -12,8 +12,10 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted, vali
 
 from etatrick.errors import InputError
 from etatrick.numerics.estimators.coefficient_path import worst_certificate
-from etatrick.numerics.estimators.engine import Found, Model, decreasing, geometric
+from etatrick.numerics.estimators.engine import Model, decreasing
 from etatrick.numerics.estimators.naming import is_joint
+from etatrick.numerics.solution import Solution
+from etatrick.numerics.working_set.paths import geometric
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -72,22 +74,22 @@ class LinearEstimator(BaseEstimator, ABC):  # type: ignore[misc]
         model = self._model()
         self._keep([model.fit(X, y, lam, weights) for y in targets])
 
-    def _keep(self, found: Sequence[Found]) -> None:
+    def _keep(self, found: Sequence[Solution]) -> None:
         """Set the fitted attributes, and warn where a solver did not converge."""
         self.certificates_ = tuple(one.certificate for one in found)
         self.certificate_ = worst_certificate(self.certificates_)
         self.objective_ = sum(one.objective for one in found)
         self.n_iter_ = max(1, *(one.iterations for one in found))
         self.converged_ = all(one.converged for one in found)
-        self.status_ = " ".join(dict.fromkeys(one.message for one in found))
+        self.status_ = " ".join(dict.fromkeys(one.status.value for one in found))
         self._shape(found)
         figure = self.certificate_.value
         if not self.converged_ and not figure <= NOTED * self.tol:
-            said = " ".join(dict.fromkeys(one.message for one in found if not one.converged))
+            said = " ".join(dict.fromkeys(one.status.value for one in found if not one.converged))
             warnings.warn(f"{said} (relative certificate {figure:.3g})", ConvergenceWarning, stacklevel=4)
 
     @abstractmethod
-    def _shape(self, found: Sequence[Found]) -> None:
+    def _shape(self, found: Sequence[Solution]) -> None:
         """Set coef_ and intercept_."""
 
     def _predictor(self, X: Any) -> "Floats":

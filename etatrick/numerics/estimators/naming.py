@@ -4,9 +4,8 @@ from functools import lru_cache
 from typing import Any, Final
 
 from etatrick.errors import InputError
-from etatrick.numerics.joint import JointPenalty
+from etatrick.numerics.methods import kind_of
 from etatrick.theory.names import entry_named, penalty_named
-from etatrick.theory.vector.base import VectorDuality
 
 K_SUPPORT: Final = "k_support"
 
@@ -49,7 +48,7 @@ def is_joint(penalty: Any) -> bool:
     """
     if isinstance(penalty, str):
         return penalty.partition(":")[0].strip() == K_SUPPORT
-    return isinstance(penalty, VectorDuality | JointPenalty)
+    return kind_of(penalty) == "joint"
 
 
 @lru_cache(maxsize=256)

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Any, final
 import numpy as np
 from sklearn.base import RegressorMixin
 
-from etatrick.numerics.estimators.engine import Found, Model
+from etatrick.numerics.estimators.engine import Model
 from etatrick.numerics.estimators.linear import LinearEstimator
 from etatrick.numerics.estimators.single import AtOneLam
+from etatrick.numerics.solution import Solution
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -28,7 +29,7 @@ class Regression(RegressorMixin, LinearEstimator):  # type: ignore[misc]
     def _targets(self, y: Any) -> "list[Floats]":
         return [self._model().family.targets(y)]
 
-    def _shape(self, found: Sequence[Found]) -> None:
+    def _shape(self, found: Sequence[Solution]) -> None:
         self.coef_, self.intercept_ = found[0].coef, found[0].intercept
 
     def _labels(self, targets: "list[Floats]") -> "Floats":

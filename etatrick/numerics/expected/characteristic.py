@@ -11,11 +11,12 @@ from numpy.typing import NDArray
 from etatrick.numerics.expected.amplitudes import Floats
 from etatrick.numerics.expected.centred import TwoPoint
 from etatrick.numerics.expected.confident import confident_slopes, distances
+from etatrick.numerics.expected.cosines import CosineProduct
 from etatrick.numerics.expected.cuts import COUNTS, LAST, PANEL, cut_points, node_counts
 from etatrick.numerics.expected.factors import CharacteristicProduct, cheapest_share, scaled_terms
 from etatrick.numerics.expected.route import Route, Slopes
 
-CHUNK: Final = 24_000
+CHUNK: Final = 48_000
 CLEAR: Final = 2.0
 
 
@@ -52,6 +53,11 @@ class CharacteristicIntegral(Route):
         """Return R_i and its derivatives by the mean and by each amplitude."""
         return self._assembled(mean, amplitudes, slopes=True)
 
+    @property
+    def _product(self) -> type[CharacteristicProduct] | type[CosineProduct]:
+        symmetric = bool(((self.law.odds == 1) | (self.law.odds == 0)).all())
+        return CosineProduct if symmetric else CharacteristicProduct
+
     def _assembled(self, mean: Floats, amplitudes: Floats, *, slopes: bool) -> Slopes:
         found = Slopes(np.zeros_like(mean), np.zeros_like(mean), np.zeros_like(amplitudes if slopes else mean))
         clear = distances(self.law, mean, amplitudes) >= CLEAR
@@ -73,17 +79,17 @@ class CharacteristicIntegral(Route):
         for count in np.unique(counts):
             same = np.flatnonzero(counts == count)
             sizes = np.abs(scaled_terms(self.law, amplitudes[rest[same]], ends[same]))
-            share = cheapest_share(sizes, int(count))
+            share = cheapest_share(sizes, int(count), self._product.step_cost)
             same = same[np.argsort(-(sizes > share).sum(axis=1), kind="stable")]
             step = max(1, CHUNK // max(int(count), amplitudes.shape[1] // 2))
             for start in range(0, len(same), step):
                 chosen = same[start : start + step]
                 rows, nodes = rest[chosen], unit_gauss(int(count))
-                product = CharacteristicProduct.build(self.law, amplitudes[rows], ends[chosen], nodes[0], share)
+                product = self._product.build(self.law, amplitudes[rows], ends[chosen], nodes[0], share)
                 yield rows, _integrals(product, mean[rows], nodes[1], slopes)
 
 
-def _integrals(product: CharacteristicProduct, mean: Floats, weights: Floats, slopes: bool) -> Slopes:
+def _integrals(product: CharacteristicProduct | CosineProduct, mean: Floats, weights: Floats, slopes: bool) -> Slopes:
     ends = product.ends
     omega = ends[:, None] * product.nodes
     kernel = ends[:, None] * weights / (omega * np.sinh(np.pi * omega))

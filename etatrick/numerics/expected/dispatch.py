@@ -12,14 +12,16 @@ from etatrick.numerics.expected.characteristic import CharacteristicIntegral
 from etatrick.numerics.expected.enumeration import Enumeration, Listed, Switches
 from etatrick.numerics.expected.exponential import MomentProduct
 from etatrick.numerics.expected.gaussian_noise import GaussianIntegral
+from etatrick.numerics.expected.halves import SortedHalves
 from etatrick.numerics.expected.perturbation import block_starts
 from etatrick.numerics.expected.route import Route, Slopes
 from etatrick.numerics.expected.second_order import SecondMoment, spread_of
-from etatrick.numerics.losses import Gamma, Logistic, Loss, Poisson, Squared
+from etatrick.numerics.losses import Gamma, Huber, Logistic, Loss, Poisson, Squared
 from etatrick.theory.noise import CorrelatedGaussian, Gaussian, MaskLaw
 from etatrick.theory.noise.blocks import IndependentBlocks
 
 FEW: Final = 6
+FEW_SORTED: Final = 10
 
 
 class Gathering(ABC):
@@ -147,4 +149,6 @@ def _independent(loss: Loss, law: TwoPoint) -> Route:
         return MomentProduct(loss, terms)
     if isinstance(loss, Logistic) and np.count_nonzero(law.odds) > FEW:
         return CharacteristicIntegral(law)
+    if isinstance(loss, Huber) and np.count_nonzero(law.odds) > FEW_SORTED:
+        return SortedHalves(loss.delta, law)
     return Enumeration(loss, Switches(law))

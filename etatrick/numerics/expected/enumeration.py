@@ -54,7 +54,7 @@ class Switches(Outcomes):
     def __post_init__(self) -> None:
         if (count := int(np.count_nonzero(self.law.odds))) > MOST_TERMS:
             rule = f"enumeration is offered up to {MOST_TERMS}"
-            remedy = "use the squared, logistic, Poisson or Gamma loss or Gaussian noise, which are exact at any size"
+            remedy = "use loss='logistic', one class against the rest, or Gaussian noise, which are exact at any size"
             raise InputError(f"{count} independent noisy terms", rule, remedy)
 
     def chunks(self, rows: int) -> Iterator[tuple[Floats, Floats]]:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Final, final
+from typing import ClassVar, Final, final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +14,6 @@ from etatrick.numerics.expected.centred import TwoPoint
 SHARES: Final = (0.2, 0.3, 0.45, 0.6, 0.75)
 DIGITS: Final = 33.0
 FEW: Final = 20_000
-STEP_COST: Final = 30.0  # of a large term at one node, in multiplications
 CALL_COST: Final = 2000.0  # of one call on small arrays, in multiplications
 
 
@@ -26,7 +25,7 @@ class CharacteristicProduct:
     Terms with |a_ij|Ω_i at most `share` of the convergence radius are summed together: log ∏φ = Σ_m i^m u^m s_m with
     power sums s_m that need no node. The others are φ(t) = e^{iλt}(1 + z) with z = δ(e^{−i(1+λ)t} − 1): their phases
     are added, and D ← D + z + Dz keeps the relative accuracy of a small D. Rows come in decreasing number of large
-    terms, see :func:`large_terms`, and their terms in decreasing size, so that step p serves the first n_p rows.
+    terms, so that step p serves the first n_p rows.
 
     Examples
     --------
@@ -36,11 +35,12 @@ class CharacteristicProduct:
     True
     """
 
+    step_cost: ClassVar[float] = 30.0
+    """Of a large term at one node, in multiplications of a small one."""
     law: TwoPoint
     amplitudes: Floats
     ends: Floats
     nodes: Floats
-    share: float
     scaled: Floats
     order: NDArray[np.intp]
     large: NDArray[np.intp]
@@ -50,19 +50,12 @@ class CharacteristicProduct:
         cls, law: TwoPoint, amplitudes: Floats, ends: Floats, nodes: Floats, share: float
     ) -> "CharacteristicProduct":
         """Split the terms by size and order them."""
-        scaled = scaled_terms(law, amplitudes, ends)
-        sizes = np.abs(scaled)
-        large = (sizes > share).sum(axis=1)
-        most = int(large.max(initial=0))
-        order = np.argsort(-sizes, axis=1)[:, :most] if most else np.zeros((len(ends), 0), dtype=np.intp)
-        return cls(law, amplitudes, ends, nodes, share, np.where(sizes <= share, scaled, 0.0), order, large)
+        return cls(law, amplitudes, ends, nodes, *separated(law, amplitudes, ends, share))
 
     @cached_property
     def coefficients(self) -> Floats:
         """Taylor coefficients of log φ in multiples of the radius, up to the order that the largest term needs."""
-        largest = float(np.abs(self.scaled).max(initial=0.0))
-        order = 4 if largest == 0 else 2 + int(DIGITS / -np.log(largest))
-        return self.law.coefficients[: max(order, 4) + 1]
+        return self.law.coefficients[: orders_needed(self.scaled) + 1]
 
     def excess(self) -> tuple[Floats, Floats]:
         """Return the real and imaginary parts of ∏φ − 1, shape (n, K)."""
@@ -145,6 +138,39 @@ def _rotated(amplitudes: Floats, odds: Floats, nodes: Floats) -> tuple[Floats, F
     return scaled * sine, np.multiply(scaled, cosine, out=cosine)
 
 
+def separated(
+    law: TwoPoint, amplitudes: Floats, ends: Floats, share: float
+) -> tuple[Floats, NDArray[np.intp], NDArray[np.intp]]:
+    """Return the scaled small terms (n, B) with 0 for the others, the columns of the large ones, and their numbers.
+
+    Examples
+    --------
+    >>> small, order, large = separated(TwoPoint(np.ones(2)), np.array([[np.pi, 0.1]]), np.ones(1), 0.5)
+    >>> order.tolist(), large.tolist(), small.round(3).tolist()
+    ([[0]], [1], [[0.0, 0.064]])
+    """
+    scaled = scaled_terms(law, amplitudes, ends)
+    sizes = np.abs(scaled)
+    rows, columns = np.nonzero(sizes > share)
+    large = np.bincount(rows, minlength=len(ends))
+    order = np.zeros((len(ends), int(large.max(initial=0))), dtype=np.intp)
+    order[rows, np.arange(len(rows)) - (np.cumsum(large) - large)[rows]] = columns
+    scaled[rows, columns] = 0.0
+    return scaled, order, large
+
+
+def orders_needed(scaled: Floats) -> int:
+    """Return the order of the power series that scaled terms need, ≥ 4.
+
+    Examples
+    --------
+    >>> orders_needed(np.array([0.1, -0.5]))
+    49
+    """
+    largest = max(float(scaled.max(initial=0.0)), -float(scaled.min(initial=0.0)))
+    return 4 if largest == 0 else max(4, 2 + int(DIGITS / -np.log(largest)))
+
+
 def scaled_terms(law: TwoPoint, amplitudes: Floats, ends: Floats) -> Floats:
     """Return a_ij Ω_i in multiples of the convergence radius of log φ_j; 0 for terms without noise.
 
@@ -156,18 +182,18 @@ def scaled_terms(law: TwoPoint, amplitudes: Floats, ends: Floats) -> Floats:
     return amplitudes * ends[:, None] / _radius(law)
 
 
-def cheapest_share(sizes: Floats, count: int) -> float:
+def cheapest_share(sizes: Floats, count: int, step_cost: float) -> float:
     """Return where to split the terms of scaled sizes (n, B): where powers and large terms cost least together.
 
     Examples
     --------
-    >>> cheapest_share(np.full((2, 3), 0.1), 40)
+    >>> cheapest_share(np.full((2, 3), 0.1), 40, 30.0)
     0.2
     """
     large = np.array([(sizes > share).sum(axis=1) for share in SHARES])
     powers = (sizes.size + CALL_COST) * DIGITS / -np.log(SHARES)
     calls = 0.0 if sizes.size * count <= FEW else 8 * CALL_COST
-    steps = STEP_COST * count * large.sum(axis=1) + calls * large.max(axis=1)
+    steps = step_cost * count * large.sum(axis=1) + calls * large.max(axis=1)
     return SHARES[int(np.argmin(powers + steps))]
 
 

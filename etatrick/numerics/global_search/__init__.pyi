@@ -1,5 +1,7 @@
 from .checking import Recheck as Recheck
 from .checking import recheck as recheck
+from .curved import CurvedShape as CurvedShape
+from .curved import curved_shape as curved_shape
 from .folded import FoldedShape as FoldedShape
 from .folded import folded_shape as folded_shape
 from .gated import GatedMinimum as GatedMinimum

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from etatrick.numerics.global_search.folded import FoldedShape
+from etatrick.numerics.global_search.shape import Shape
 from etatrick.numerics.global_search.tree import AT_A_POINT, ZERO_OR_LARGE
 
 if TYPE_CHECKING:
@@ -14,7 +14,7 @@ MARGIN: Final = 0.15
 
 
 def place(
-    shape: FoldedShape,
+    shape: Shape,
     low: float,
     high: float,
     point: float,
@@ -35,6 +35,7 @@ def place(
 
     Examples
     --------
+    >>> from etatrick.numerics.global_search.folded import FoldedShape
     >>> shape = FoldedShape(0.0, 1.0, 2.0, 2.0)
     >>> place(shape, -9.0, 9.0, 0.5, np.array([[1.0, 3.0], [1.0, 3.0]]), False, False)
     (1, 2.0)
@@ -45,8 +46,8 @@ def place(
         return ZERO_OR_LARGE, 0.0
     sign = 1.0 if point >= 0 else -1.0
     near, far = stretches[0 if sign > 0 else 1]
-    if shape.knee == shape.flat:
-        at = sign * shape.flat
+    if shape.kink is not None:
+        at = sign * shape.kink
     elif far > near:
         inside = MARGIN * (far - near)
         at = sign * float(np.clip(sign * point, near + inside, far - inside))

@@ -11,7 +11,9 @@ from etatrick.numerics.compiled import CompiledPenalty, compile_penalty
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-REMEDY: Final = "use l0, mcp, cel0, scad or capped_l1, or solve(…) with its local certificates"
+    from etatrick.theory.verdict import Status
+
+REMEDY: Final = "use l0, mcp, cel0, scad, capped_l1 or log_sum, or solve(…) with its local certificates"
 
 
 @final
@@ -54,6 +56,34 @@ class FoldedShape:
         """Ω(∞) = jump + σ (knee + flat)/2."""
         return self.jump + self.slope * (self.knee + self.flat) / 2
 
+    @property
+    def kink(self) -> float | None:
+        """Where the slope drops at once: the flat point, if it is the knee."""
+        return self.flat if self.knee == self.flat else None
+
+    @property
+    def local(self) -> bool:
+        """Its segments are right everywhere."""
+        return False
+
+    @property
+    def certainty(self) -> "Status":
+        """Every rounding error is bounded."""
+        return "certified"
+
+    def steepness(self, size: "NDArray[np.float64]") -> "NDArray[np.float64]":
+        """Return Ω′(t) for t > 0."""
+        fallen = self.slope - self.bend * np.maximum(size - self.knee, 0.0)
+        return np.where(size < self.flat, fallen, 0.0)
+
+    def bending(self, size: "NDArray[np.float64]") -> "NDArray[np.float64]":
+        """Return Ω″(t) for t > 0."""
+        return np.where((size > self.knee) & (size < self.flat), -self.bend, 0.0)
+
+    def error(self, coef: "NDArray[np.float64]") -> "NDArray[np.float64]":
+        """Return 0: Ω is right to a few operations on its height."""
+        return np.zeros_like(coef)
+
     def value(self, coef: "NDArray[np.float64]") -> "NDArray[np.float64]":
         """Return Ω(|w|), 0 at 0."""
         t = np.abs(np.asarray(coef, dtype=np.float64))
@@ -85,7 +115,7 @@ def folded_shape(penalty: Any) -> FoldedShape:
     shape = _read(compile_penalty(penalty))
     if shape is None:
         name = str(getattr(penalty, "name", penalty))
-        raise InputError(name, "is not flat beyond a point after a linear and a quadratic piece", REMEDY)
+        raise InputError(name, "is neither flat beyond a point nor bent less and less (Ω″ ≤ 0 ≤ Ω‴)", REMEDY)
     return shape
 
 

@@ -45,7 +45,12 @@ class Frontier:
 
     def delta(self, rows: "NDArray[np.int64]") -> "NDArray[np.float64]":
         """Return the diagonals of some nodes, shape (B, d)."""
-        return np.array([self.diagonals[k] for k in self.diagonal[rows]])
+        return np.array([self.diagonals[k] for k in self.diagonal[rows]]).reshape(len(rows), self.dimension)
+
+    def blind(self, rows: "NDArray[np.int64]") -> "NDArray[np.bool_]":
+        """Whether a node's diagonal is 0 in a coordinate that is not fixed: without a box it gives no bound."""
+        gone = (self.low[rows] == 0) & (self.high[rows] == 0)
+        return np.asarray(((self.delta(rows) <= 0) & ~gone).any(axis=1))
 
     def lowest(self, count: int) -> "NDArray[np.int64]":
         """Return up to `count` open nodes with the lowest bounds."""

@@ -44,9 +44,13 @@ class Quadratic:
 
 
 def quadratic(
-    X: "NDArray[np.float64]", y: "NDArray[np.float64]", weights: "NDArray[np.float64]", centred: bool
+    X: "NDArray[np.float64]",
+    y: "NDArray[np.float64]",
+    weights: "NDArray[np.float64]",
+    centred: bool,
+    ridge: float = 0.0,
 ) -> Quadratic:
-    r"""Return Σ_i s_i (y_i − x_iᵀw − ι)²/2 minimised over ι (if `centred`), as a quadratic in w.
+    r"""Return Σ_i s_i (y_i − x_iᵀw − ι)²/2 + ½ρ‖w‖² minimised over ι (if `centred`), as a quadratic in w.
 
     The moments are formed in ball arithmetic and rounded once, so each entry is within one unit of the exact one.
 
@@ -69,6 +73,8 @@ def quadratic(
             mass = table[d + 1][d + 1]
             edge = [table[i][d + 1] for i in range(d + 1)]
             table = [[table[i][j] - edge[i] * edge[j] / mass for j in range(d + 1)] for i in range(d + 1)]
+        for j in range(d):
+            table[j][j] += arb(ridge)
         middle, error = _rounded([row[: d + 1] for row in table[: d + 1]], arb)
     finally:
         ctx.prec = before

@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING, Final, final
 
 import numpy as np
 
-from etatrick.numerics.global_search.folded import FoldedShape
 from etatrick.numerics.global_search.quadratic import UNIT, Quadratic
 from etatrick.numerics.global_search.scalar import scalar_minimum
+from etatrick.numerics.global_search.shape import Shape
 from etatrick.numerics.global_search.sides import Segments, segments
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ class Bound:
 
 def bounds(
     data: Quadratic,
-    shape: FoldedShape,
+    shape: Shape,
     lam: float,
     boxes: Boxes,
     delta: "NDArray[np.float64]",
@@ -60,7 +60,8 @@ def bounds(
     With Q = G − diag δ and z = b − Qp, ½wᵀQw ≥ pᵀQw − ½pᵀQp gives
     :math:`F(w) ≥ ½c − ½pᵀQp + Σ_j \min_t [½δ_j t² − z_j t + λΩ(|t|)]`, each minimum over the coordinate's interval.
     Coordinates with δ = +∞, which must be fixed at zero, drop out. The gap at `point`
-    is the sum of the coordinates' own gaps.
+    is the sum of the coordinates' own gaps. Where the price of the large coordinates alone is a better bound, the loss
+    being nonnegative, it is returned.
     """
     keep = np.isfinite(delta)
     p, d = np.where(keep, point, 0.0), np.where(keep, delta, 0.0)
@@ -80,6 +81,11 @@ def bounds(
         + ((np.abs(p) @ data.gram_error) * np.abs(p)).sum(axis=1)
         + data.constant_error
     )
+    with np.errstate(invalid="ignore"):
+        known = value - error
+    priced = lam * shape.height * boxes.large.sum(axis=1)
+    alone = ~(known >= priced)
+    value, error = np.where(alone, priced, value), np.where(alone, 4 * UNIT * priced, error)
     here = d * p * p / 2 - z * p + lam * np.where(boxes.large, shape.height, shape.value(p))
     return Bound(value, error, np.where(boxes.gone, 0.0, here - found.value))
 
@@ -107,7 +113,7 @@ def _reach(
 
 def descend(
     data: Quadratic,
-    shape: FoldedShape,
+    shape: Shape,
     lam: float,
     boxes: Boxes,
     delta: "NDArray[np.float64]",
@@ -118,17 +124,39 @@ def descend(
     """Return points near the minimisers of the relaxations: coordinate descent and Newton moves, all nodes at once."""
     gone = boxes.gone
     d = np.ascontiguousarray(np.where(gone, 0.0, delta).T)
-    env = segments(shape, lam, d, boxes.low.T, boxes.high.T, boxes.large.T)
     p = np.ascontiguousarray(np.clip(np.where(gone, 0.0, point), boxes.low, boxes.high).T)
+    env = segments(shape, lam, d, boxes.low.T, boxes.high.T, boxes.large.T, p)
     diagonal = np.diag(data.gram)[:, None]
     quad = np.maximum(diagonal - d, 1e-12 * diagonal)
-    sign = SIGNS[:, None]
+    columns = [j for j in range(len(p)) if not gone[:, j].all()]
+    scale = np.sqrt(np.max(np.abs(data.linear)) + 1e-300)
+    if not shape.local:
+        return np.ascontiguousarray(_sweep(data, env, quad, p, columns, sweeps, tol * scale)[0].T), env
+    while sweeps > 0:
+        p, moved = _sweep(data, env, quad, p, columns, min(sweeps, NEWTON_EVERY), tol * scale)
+        env = segments(shape, lam, d, boxes.low.T, boxes.high.T, boxes.large.T, p)
+        sweeps -= NEWTON_EVERY
+        if moved <= tol * scale:
+            break
+    return np.ascontiguousarray(p.T), env
+
+
+def _sweep(
+    data: Quadratic,
+    env: Segments,
+    quad: "NDArray[np.float64]",
+    p: "NDArray[np.float64]",
+    columns: list[int],
+    sweeps: int,
+    tol: float,
+) -> "tuple[NDArray[np.float64], float]":
+    """Return the points after some sweeps over the coordinates, and how far the first one moved them."""
+    sign, diagonal = SIGNS[:, None], np.diag(data.gram)[:, None]
     start = np.ascontiguousarray((quad * env.start + env.slope).transpose(1, 0, 2))
     rate = np.ascontiguousarray((1 / (quad + env.bend)).transpose(1, 0, 2))
     width = np.ascontiguousarray(env.width.transpose(1, 0, 2))
     residual = data.linear[:, None] - data.gram @ p
-    columns = [j for j in range(len(p)) if not gone[:, j].all()]
-    scale = np.sqrt(np.max(np.abs(data.linear)) + 1e-300)
+    first = 0.0
     for sweep in range(sweeps):
         moved = 0.0
         for j in columns:
@@ -141,12 +169,13 @@ def descend(
             p[j] = new
             residual -= data.gram[:, j : j + 1] * change
             moved = max(moved, float(np.abs(change).max()) * np.sqrt(diagonal[j, 0]))
-        if moved <= tol * scale:
+        first = moved if sweep == 0 else first
+        if moved <= tol:
             break
         if sweep % NEWTON_EVERY == NEWTON_EVERY - 1:
             p = _newton(data, env, quad, p)
             residual = data.linear[:, None] - data.gram @ p
-    return np.ascontiguousarray(p.T), env
+    return p, first
 
 
 def _newton(

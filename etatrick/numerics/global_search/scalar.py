@@ -1,7 +1,8 @@
 """One coordinate in closed form: the minimum of ½δt² − zt + λΩ(|t|) over an interval, and its rounding error."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, final
+from functools import singledispatch
+from typing import TYPE_CHECKING, Any, final
 
 import numpy as np
 
@@ -22,8 +23,9 @@ class ScalarMinimum:
     error: "NDArray[np.float64]"
 
 
+@singledispatch
 def scalar_minimum(
-    shape: FoldedShape,
+    shape: Any,
     lam: float,
     delta: "NDArray[np.float64]",
     z: "NDArray[np.float64]",
@@ -35,6 +37,8 @@ def scalar_minimum(
 
     Where `large`, Ω is replaced by its height (its value on the set that the coordinate is confined to).
     Each arc of Ω gives a quadratic, minimised at its vertex or an end; an arc that is concave is minimised at an end.
+
+    A penalty of another shape registers its own function.
     An infinite interval needs δ > 0. With u the unit roundoff, the value is right to a small multiple of
     u (δt²/2 + |z||t| + λΩ(∞)) at the points compared, plus the loss from a misplaced vertex.
 
@@ -46,6 +50,18 @@ def scalar_minimum(
     >>> found.value, found.point
     (array([-4.]), array([3.]))
     """
+    return _folded(shape, lam, delta, z, low, high, large)
+
+
+def _folded(
+    shape: FoldedShape,
+    lam: float,
+    delta: "NDArray[np.float64]",
+    z: "NDArray[np.float64]",
+    low: "NDArray[np.float64]",
+    high: "NDArray[np.float64]",
+    large: "NDArray[np.bool_]",
+) -> ScalarMinimum:
     with np.errstate(all="ignore"):
         free = _vertex(z, delta, low, high)
         top = lam * shape.height

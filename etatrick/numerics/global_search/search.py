@@ -15,6 +15,7 @@ from etatrick.numerics.global_search.local import improve, objective, polished, 
 from etatrick.numerics.global_search.posed import Posed, pose_globally
 from etatrick.numerics.global_search.relaxation import bounds, descend
 from etatrick.numerics.global_search.result import GlobalOptimum, GlobalStatus
+from etatrick.numerics.global_search.tree import ZERO_OR_LARGE
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -23,7 +24,7 @@ BATCH: Final = 256
 ROOT_ROUNDS: Final = 8
 REFRESH: Final = 2
 SWEEPS: Final = (8, 60)
-STARTS: Final = 60
+STARTS: Final = 20
 
 
 def global_minimum(
@@ -35,6 +36,7 @@ def global_minimum(
     fit_intercept: bool = False,
     sample_weight: "ArrayLike | None" = None,
     box: float | None = None,
+    ridge: float = 0.0,
     gap: float = 1e-9,
     time_limit: float = 60.0,
     progress: Callable[[int, float, float], None] = lambda nodes, objective, bound: None,
@@ -53,10 +55,12 @@ def global_minimum(
     Parameters
     ----------
     X : array_like, shape (n, d)
-        Linearly independent columns, unless `box` is given; d up to about 30.
+        Linearly independent columns, unless `box` or `ridge` is given or the penalty is l0; d up to about 30.
     y : array_like, shape (n,)
-    penalty : catalogue entry, Duality or FoldedShape
-        l0, mcp, cel0, scad, capped_l1, or another penalty of that shape.
+    penalty : catalogue entry, Duality, FoldedShape or CurvedShape
+        l0, mcp, cel0, scad, capped_l1 or another penalty that is flat beyond a point; or one that bends less and
+        less, such as log_sum, exponential and transformed_l1. The verdict then is "checked": the rounding of Ω was
+        sampled, not bounded.
     lam : float
         λ > 0.
     fit_intercept : bool
@@ -65,6 +69,8 @@ def global_minimum(
         Nonnegative weights multiplying the terms of the loss.
     box : float, optional
         Search |w_j| ≤ box only; the certificate then says so.
+    ridge : float
+        ρ ≥ 0 of a further term ½ρ‖w‖², which also makes dependent columns tractable without a box.
     gap : float
         Objective − lower bound at which the search stops, relative to the objective at w = 0.
     time_limit : float
@@ -79,7 +85,7 @@ def global_minimum(
     Raises
     ------
     InputError
-        For unusable data, a penalty of another shape, or dependent columns without a box.
+        For unusable data, a penalty of another shape, or dependent columns where no bound is known.
 
     Examples
     --------
@@ -92,12 +98,12 @@ def global_minimum(
         raise InputError(f"gap = {gap}", "must be a positive number", "pass e.g. gap=1e-9")
     if not time_limit > 0:
         raise InputError(f"time_limit = {time_limit}", "must be a positive number of seconds", "pass e.g. 60")
-    posed = pose_globally(X, y, penalty, lam, fit_intercept, sample_weight, box)
+    posed = pose_globally(X, y, penalty, lam, fit_intercept, sample_weight, box, ridge)
     search = _Search(posed, gap * posed.scale, time.monotonic() + time_limit)
     status = search.run(progress)
     certificate = search.frontier.certificate()
     verdict, bound = verdict_of(posed, certificate, search.best, gap)
-    if status is GlobalStatus.PROVED and verdict.status != "certified":
+    if status is GlobalStatus.PROVED and not verdict.holds:
         status = GlobalStatus.ROUNDING
     intercept = posed.y_mean - float(posed.X_mean @ search.best)
     nodes = len(certificate.children)
@@ -115,6 +121,7 @@ class _Search:
         self.best, self.value = np.zeros(d), posed.data.constant / 2
         self.zero_or_large = np.isfinite(posed.zero_or_large_loss)
         self.stuck = False
+        self.rank = posed.data.linear**2 / np.diag(posed.data.gram)
         self.offer(starts(posed.data, 0, STARTS))
         first = first_diagonal(posed.data.gram, np.zeros(d, dtype=bool))
         self.frontier.diagonals.append(np.zeros(d) if first is None else first)
@@ -145,6 +152,7 @@ class _Search:
         """Bound some nodes, close those that cannot hold a better point, split the others."""
         f, p = self.frontier, self.posed
         first = f.count == 1
+        rows = self.look(rows)
         for sweeps in SWEEPS:
             rows = self.relax(rows, sweeps)
         if first and rows.size:
@@ -165,6 +173,34 @@ class _Search:
         _, env = descend(p.data, p.shape, p.lam, boxes, delta, f.point[rows], 0)
         for k, row in enumerate(rows):
             self.branch(int(row), gaps[k], env.gap[:, :, :, k])
+
+    def look(self, rows: "NDArray[np.int64]") -> "NDArray[np.int64]":
+        """Return the nodes that have a bound of their own; split the others, whose columns are dependent.
+
+        Without a box nothing but the price of its large coordinates bounds such a node.
+        """
+        f, p = self.frontier, self.posed
+        if np.isfinite(p.radius):
+            return rows
+        twice = p.redundant(f.large[rows])
+        f.bound[rows[twice]], f.open[rows[twice]] = np.inf, False
+        rows = rows[~twice]
+        for row in rows[f.blind(rows)]:
+            gone, large = (f.low[row] == 0) & (f.high[row] == 0), f.large[row]
+            least = first_diagonal(p.data.gram, gone)
+            if least is not None and proves_semidefinite(p.data, least):
+                f.diagonal[row] = len(f.diagonals)
+                f.diagonals.append(least)
+                continue
+            f.bound[row] = p.lam * p.shape.height * large.sum() * (1 - 1e-15)
+            undecided = np.flatnonzero(~gone & ~large)
+            if not self.close(np.array([row])).size:
+                continue
+            if len(undecided):
+                f.split(int(row), int(undecided[np.argmax(self.rank[undecided])]), ZERO_OR_LARGE, 0.0)
+            else:
+                f.open[row], self.stuck = False, True
+        return rows[~f.blind(rows)]
 
     def branch(self, row: int, gaps: "NDArray[np.float64]", stretches: "NDArray[np.float64]") -> None:
         """Split a node at the coordinate with the largest gap that can be split, or leave it as a leaf."""

@@ -1,7 +1,8 @@
 """The convex envelope of ½δt² + λΩ(|t|) over an interval, as three segments on each side of zero."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, final
+from functools import singledispatch
+from typing import TYPE_CHECKING, Any, Final, final
 
 import numpy as np
 
@@ -45,15 +46,19 @@ class Segments:
         return found
 
 
+@singledispatch
 def segments(
-    shape: FoldedShape,
+    shape: Any,
     lam: float,
     delta: "NDArray[np.float64]",
     low: "NDArray[np.float64]",
     high: "NDArray[np.float64]",
     large: "NDArray[np.bool_]",
+    near: "NDArray[np.float64]",
 ) -> Segments:
     """Return the envelope for every coordinate and box; arrays of shape (d, B).
+
+    A penalty of another shape registers its own function, whose segments may be exact only close to `near`.
 
     Examples
     --------
@@ -61,7 +66,7 @@ def segments(
 
     >>> one = np.ones((1, 1))
     >>> far = np.inf * one
-    >>> found = segments(FoldedShape(1.0, 0.0, 0.0, 0.0), 0.5, one, -far, far, one < 0)
+    >>> found = segments(FoldedShape(1.0, 0.0, 0.0, 0.0), 0.5, one, -far, far, one < 0, one)
     >>> np.round(found.slope[1, 0], 6), np.round(found.width[1, 0], 6)
     (array([1.]), array([1.]))
     """
@@ -116,10 +121,13 @@ def _tangent(
         near, far = a, np.clip(np.sqrt(2 * top / delta), flat, b)
         tangent = np.zeros_like(a)
         for _ in range(TANGENT_STEPS):
+            before = tangent
             rise = _height(shape, lam, delta, far, top) - _height(shape, lam, delta, near, top)
             tangent = np.where(far > near, rise / (far - near), delta * near + push)
             near = np.clip((tangent - push) / delta, a, knee)
             far = np.clip(tangent / delta, flat, b)
+            if np.allclose(tangent, before, rtol=1e-14, atol=0.0, equal_nan=True):
+                break
     return near, far, tangent
 
 

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, final
 
 import numpy as np
 
+from etatrick.numerics.solution import Certificate
 from etatrick.numerics.working_set.systems import newton_step
 
 if TYPE_CHECKING:
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
 
 SHRINK = (1.0, 1 - 1e-9, 1 - 1e-6, 0.999, 0.9)
 BALANCED = 1e-13  # Σ v u = 0 counts as kept up to this, relative to Σ v|u|
+ROUNDING = 1e-9  # of what is summed: a sum of terms ≥ 0 that is further below 0 shows a wrong conjugate
+NOTHING = 1e-13  # of the deviance
+LOCAL = 1e-9  # relative certificate up to which a point counts as stationary in a test of local minimality
 
 
 @final
@@ -49,6 +53,13 @@ def stand(task: "Task", w: "Floats", b: float, theta: "Floats | None" = None, pu
     kkt = max(float(violations.max()), balance)
     gap = _gap(task, w, at, residual, pull) if task.curve.convex or task.lam == 0 else None
     return Standing(w, b, at, pull, task.data_term(at) + task.charge(w), violations, kkt, gap)
+
+
+def certificate(task: "Task", standing: Standing, tol: float = LOCAL) -> Certificate:
+    """Return the certificate of a point; local minimality is tested where it is stationary within `tol`."""
+    relative = None if standing.gap is None else standing.gap / task.null[3]
+    minimal = locally_minimal(task, standing, tol)
+    return Certificate(standing.kkt, standing.kkt / task.scale, standing.gap, relative, minimal)
 
 
 def violation(task: "Task", w: "Floats", pull: "Floats") -> "Floats":
@@ -91,7 +102,11 @@ def _gap_at(task: "Task", w: "Floats", theta: "Floats", u: "Floats", z: "Floats"
     charge = task.lam * float(task.curve.conjugate(at[~held]).sum()) if not held.all() else 0.0
     on = ~zeros
     terms = task.lam * task.curve.value(w[on]) - w[on] * z[on]
-    return max(fit, 0.0) + max(float(terms.sum()) + charge, 0.0)
+    pairing = float(terms.sum()) + charge
+    size = float((np.abs(terms) + np.abs(w[on] * z[on])).sum() + abs(charge))
+    if pairing < -ROUNDING * size - NOTHING * task.null[3]:
+        raise ArithmeticError("the dual value exceeds the objective: the conjugate of the penalty is wrong")
+    return max(fit, 0.0) + max(pairing, 0.0)
 
 
 def _young(task: "Task", theta: "Floats", u: "Floats") -> float:
@@ -127,20 +142,43 @@ def _unpenalised(task: "Task", theta: "Floats", pull: "Floats") -> float:
 
 def locally_minimal(task: "Task", standing: Standing, tol: float) -> bool:
     """Whether the point is stationary, its zeros are held strictly or up to rounding, and its Hessian is positive."""
-    if standing.gap is not None and standing.gap <= tol * task.null[3]:
-        return True
-    if standing.kkt > tol * task.scale:
+    stationary = standing.kkt <= tol * task.scale
+    if standing.gap is not None:
+        return stationary or standing.gap <= tol * task.null[3]
+    if not stationary:
         return False
     w = standing.w
     free = (w != 0) | (np.abs(standing.pull) >= task.lam * task.curve.start * (1 - 1e-9))
     moving = np.flatnonzero(free)
     if len(moving) == 0:
         return True
-    weights = task.curvature(standing.theta)
+    weights = task.weights * task.loss.curvature(task.y, standing.theta)
+    if not weights.any():
+        return False
     columns = task.design.columns(moving)
     if task.intercept:
         columns = columns - weights @ columns / weights.sum()
-    H = (columns * weights[:, None]).T @ columns
-    H.flat[:: len(moving) + 1] += task.lam * task.curve.bend(w[moving])
-    root = np.sqrt(np.maximum(H.diagonal(), 1e-300))
-    return bool(np.linalg.eigvalsh(H / np.outer(root, root))[0] > 0)
+    columns *= np.sqrt(weights)[:, None]
+    return _positive(columns, task.lam * task.curve.bend(w[moving]))
+
+
+def _positive(A: "Floats", diagonal: "Floats") -> bool:
+    """Whether AᵀA + diag(b) is positive definite; for a wide A from I + A diag(1/b) Aᵀ.
+
+    Both are Schur complements of one matrix, so that by Sylvester's law of inertia the first has as many negative
+    eigenvalues as b has negative entries, less those of the second.
+    """
+    n, m = A.shape
+    if m <= n:
+        H = A.T @ A
+        H.flat[:: m + 1] += diagonal
+        root = np.sqrt(np.maximum(H.diagonal(), 1e-300))
+        return bool(np.linalg.eigvalsh(H / np.outer(root, root))[0] > 0)
+    least = 1e-12 * (float(np.einsum("ij,ij->", A, A)) / m or 1.0)
+    b = np.where(np.abs(diagonal) < least, -least, diagonal)  # an entry of 0 counts as negative
+    negative = int((b < 0).sum())
+    if negative == 0 or negative > n:
+        return negative == 0
+    M = (A / b) @ A.T
+    M.flat[:: n + 1] += 1
+    return int((np.linalg.eigvalsh(M) < 0).sum()) == negative

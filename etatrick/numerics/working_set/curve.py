@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any, final
 import numpy as np
 
 from etatrick.errors import InputError
-from etatrick.numerics.compiled import CompiledPenalty, compile_penalty
+from etatrick.numerics.compiled import CompiledPenalty
+from etatrick.numerics.scalar_penalty import ScalarPenalty
+from etatrick.numerics.user_penalty import scalar_penalty
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -50,6 +52,10 @@ class Curve(ABC):
     def conjugate(self, z: "Floats") -> "Floats":
         """Return Ω*(z), for convex penalties."""
 
+    @abstractmethod
+    def prox(self, v: "Floats", t: "float | Floats") -> "Floats":
+        """Return argmin_w ½(w − v)² + tΩ(w), the largest of several."""
+
 
 @final
 @dataclass(frozen=True)
@@ -89,13 +95,18 @@ class Affine(Curve):
             return np.where(over > 4e-16 * self.start, np.inf, 0.0)
         return 0.5 * over**2 / self.rate
 
+    def prox(self, v: "Floats", t: "float | Floats") -> "Floats":
+        """Return (|v| − ta)₊/(1 + tb) with the sign of v."""
+        left = np.maximum(np.abs(v) - np.multiply(t, self.start), 0.0)
+        return np.asarray(np.sign(v) * left / (1 + np.multiply(t, self.rate)))
+
 
 @final
 @dataclass(frozen=True)
 class Compiled(Curve):
-    """Any other penalty, compiled from its symbolic form."""
+    """Any other penalty: compiled from its symbolic form, tabulated, or of the user's own class."""
 
-    penalty: CompiledPenalty
+    penalty: ScalarPenalty
     bend_at_zero: float
 
     def value(self, w: "Floats") -> "Floats":
@@ -113,6 +124,10 @@ class Compiled(Curve):
     def conjugate(self, z: "Floats") -> "Floats":
         """Return Ω*(z)."""
         return self.penalty.conjugate(z)
+
+    def prox(self, v: "Floats", t: "float | Floats") -> "Floats":
+        """Return the proximal map of tΩ."""
+        return self.penalty.prox(v, t)
 
 
 @final
@@ -151,13 +166,18 @@ class Shifted(Curve):
         """Refuse: the curve is not convex."""
         raise NotImplementedError("a concave penalty has no useful conjugate")
 
+    def prox(self, v: "Floats", t: "float | Floats") -> "Floats":
+        """Refuse: this curve is a step on the way to another one, which has a proximal map."""
+        raise NotImplementedError("take the proximal map of the penalty itself")
+
 
 def read_curve(penalty: Any) -> Curve:
-    """Return the curve of a penalty; compiled once, then kept.
+    """Return the curve of a penalty; made once, then kept.
 
     Parameters
     ----------
-    penalty : Curve, CompiledPenalty, Duality or catalogue entry without free parameters
+    penalty : Curve, ScalarPenalty, Duality, GateLaw, catalogue entry or PenaltyLike
+        Without free parameters; see :func:`etatrick.numerics.user_penalty.scalar_penalty`.
 
     Raises
     ------
@@ -170,31 +190,57 @@ def read_curve(penalty: Any) -> Curve:
     >>> read_curve(penalties["elastic_net"](mu=0.5))
     Affine(start=1.0, steepest=inf, convex=True, rate=0.5)
     """
+    curve = read_prox_curve(penalty)
+    if isinstance(curve, Compiled) and curve.penalty.jump > 0 and curve.penalty.slope_at_zero == 0:
+        remedy = "use cel0 or mcp, or method='proximal_gradient', which takes jumps"
+        raise InputError(curve.penalty.formula, "jumps at w = 0", remedy)
+    return curve
+
+
+def read_prox_curve(penalty: Any) -> Curve:
+    """Return the curve of a penalty for methods that take proximal steps, for which Ω may jump at 0.
+
+    Where it does, Ω′(0+) counts as infinite: every zero is a local minimum.
+
+    Raises
+    ------
+    InputError
+        As :func:`read_curve`, but for jumps.
+
+    Examples
+    --------
+    >>> from etatrick.theory import penalties
+    >>> read_prox_curve(penalties["l0"](kappa=2)).prox(np.array([1.9, 2.1]), 1.0)
+    array([0. , 2.1])
+    """
     if isinstance(penalty, Curve):
         return penalty
-    duality = penalty.duality if isinstance(penalty, CompiledPenalty) else getattr(penalty, "duality", penalty)
-    try:
-        return _curve(duality)
-    except TypeError:  # not hashable: no penalty, which the compiler says in words
-        return _curve.__wrapped__(compile_penalty(penalty).duality)
+    return _curve(scalar_penalty(penalty))
 
 
 @lru_cache(maxsize=256)
-def _curve(duality: Any) -> Curve:
+def _curve(penalty: ScalarPenalty) -> Curve:
+    if not np.isfinite(float(penalty.value(np.zeros(1))[0])):
+        raise InputError(
+            penalty.formula, "is −∞ at w = 0, so no minimum exists", "use log(1 + w/epsilon) with epsilon > 0"
+        )
+    start, bend = float(penalty.slope_at_zero), float(penalty.curvature_at_zero)
+    rate = _rate(penalty)
+    if rate is not None:
+        return Affine.of(start, rate)
+    steepest = penalty.steepest if penalty.convex else start
+    held = np.inf if penalty.jump > 0 else start
+    return Compiled(held, steepest, penalty.convex, penalty, bend if np.isfinite(bend) else 0.0)
+
+
+def _rate(penalty: ScalarPenalty) -> float | None:
+    """Return b where Ω′ is a + bw, else None."""
     import sympy as sp
 
     from etatrick.theory.symbols import w
 
-    penalty = compile_penalty(duality)
-    formula = str(penalty.duality.penalty)
-    at_zero, near = float(penalty.value(np.zeros(1))[0]), float(penalty.value(np.array([1e-150]))[0])
-    if not np.isfinite(at_zero):
-        raise InputError(formula, "is −∞ at w = 0, so no minimum exists", "use log(1 + w/epsilon) with epsilon > 0")
-    if near > 1e-9 and penalty.slope_at_zero == 0:
-        raise InputError(formula, "jumps at w = 0", "use cel0, which has the same global minimisers")
-    start, bend = float(penalty.slope_at_zero), float(penalty.curvature_at_zero)
+    if not isinstance(penalty, CompiledPenalty) or not penalty.convex or penalty.jump > 0:
+        return None
     slope = sp.expand(penalty.duality.slope)
-    if slope.is_polynomial(w) and sp.degree(slope, w) <= 1 and penalty.convex:
-        return Affine.of(start, float(slope.coeff(w, 1)))
-    steepest = penalty.steepest if penalty.convex else start
-    return Compiled(start, steepest, penalty.convex, penalty, bend if np.isfinite(bend) else 0.0)
+    affine = slope.is_polynomial(w) and sp.degree(slope, w) <= 1
+    return float(slope.coeff(w, 1)) if affine else None

@@ -1,15 +1,17 @@
 """`fit`: one penalised linear or generalised linear model by the fastest method that fits it."""
 
+from numbers import Real
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from etatrick.errors import InputError
 from etatrick.numerics.losses import Squared
-from etatrick.numerics.working_set.curve import Affine, Shifted
+from etatrick.numerics.solution import Solution
+from etatrick.numerics.working_set.concave import fit_concave
+from etatrick.numerics.working_set.curve import Affine
 from etatrick.numerics.working_set.general import fit_general
 from etatrick.numerics.working_set.least_squares import fit_least_squares
-from etatrick.numerics.working_set.result import Fit
 from etatrick.numerics.working_set.smooth import fit_smooth
 from etatrick.numerics.working_set.task import Task, pose_task
 
@@ -17,10 +19,6 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
     Floats = NDArray[np.float64]
-
-SHIFTS = 10  # stages of the continuation in ε
-SHRINK = 0.3
-COARSE = 1e-4  # tolerance of the stages before the last
 
 
 def fit(
@@ -35,7 +33,7 @@ def fit(
     offset: "ArrayLike | None" = None,
     start: "ArrayLike | None" = None,
     tol: float = 1e-12,
-) -> Fit:
+) -> Solution:
     r"""Minimise Σ_i v_i ℓ(y_i, x_iᵀw + b + o_i) + λ Σ_j Ω(|w_j|).
 
     Convex penalties are solved to a relative duality gap of `tol`; others to a stationary point, with the zeros tested,
@@ -63,7 +61,7 @@ def fit(
 
     Returns
     -------
-    Fit
+    Solution
 
     Raises
     ------
@@ -79,10 +77,15 @@ def fit(
     >>> found.status.name, found.relative_gap < 1e-12
     ('OPTIMAL', True)
     """
-    if not (np.ndim(tol) == 0 and np.isreal(tol) and 0 < tol < 1):
-        raise InputError(f"tol = {tol}", "must lie strictly between 0 and 1", "leave it at 1e-12")
+    check_tol(tol)
     task = pose_task(X, y, penalty, lam, loss, fit_intercept, sample_weight, offset)
     return solve_task(task, read_start(start, task.design.shape[1]), float(tol))
+
+
+def check_tol(tol: Any) -> None:
+    """Raise an error unless the tolerance is a number strictly between 0 and 1."""
+    if not (isinstance(tol, Real) and 0 < float(tol) < 1):
+        raise InputError(f"tol = {tol}", "must lie strictly between 0 and 1", "leave it at 1e-12")
 
 
 def read_start(start: Any, d: int) -> "Floats":
@@ -98,33 +101,15 @@ def read_start(start: Any, d: int) -> "Floats":
     return w
 
 
-def solve_task(task: Task, w: "Floats", tol: float) -> Fit:
+def solve_task(task: Task, w: "Floats", tol: float) -> Solution:
     """Choose the method by loss and penalty, and run it from `w` (see :func:`fit`)."""
     curve, b = task.curve, task.null[0]
     if task.lam == 0 or curve.start == 0:
+        if not w.any() and not curve.bend(np.zeros(1)).any():  # Ω″(0) = ∞: Newton's method has no step from there
+            w = task.null_pull / (task.design.squares(task.curvature(task.null[1])).sum() or 1.0)
         return fit_smooth(task, w, b, tol)
     if isinstance(curve, Affine) and isinstance(task.loss, Squared):
         return fit_least_squares(task, w, tol)
     if curve.convex:
         return fit_general(task, w, b, tol)
-    return _concave(task, w, tol)
-
-
-def _concave(task: Task, w: "Floats", tol: float) -> Fit:
-    """Return the fit from `w`; where it ends at 0, or Ω′(0+) = ∞, the lower of it and one by continuation in ε."""
-    b = task.null[0]
-    found = [fit_general(task, w, b, tol)]
-    if not np.isfinite(task.curve.start) or not found[0].coef.any():
-        found.append(_continued(task, tol))
-    return min(found, key=lambda fit: fit.objective)
-
-
-def _continued(task: Task, tol: float) -> Fit:
-    """Follow Ω(|w| + ε) − Ω(ε) from a large ε, where it is nearly |w|, down to ε = 0."""
-    bends = task.design.squares(task.curvature(task.null[1]))
-    size = float((np.abs(task.null_pull) / np.where(bends > 0, bends, np.inf)).max()) or 1.0
-    w, b, epsilon = np.zeros(task.design.shape[1]), task.null[0], 2 * size
-    for _ in range(SHIFTS):
-        stage = fit_general(task.under(Shifted.of(task.curve, epsilon)), w, b, COARSE)
-        w, b, epsilon = stage.coef, stage.intercept, SHRINK * epsilon
-    return fit_general(task, w, b, tol)
+    return fit_concave(task, w, tol)

@@ -1,12 +1,19 @@
-"""A path for the squared loss with n ≥ d: the Gram matrix is built once, and no pass over X is needed afterwards."""
+"""A path for the squared loss with n ≥ d: the Gram matrix is built once, and no pass over X is needed afterwards.
 
-from typing import TYPE_CHECKING
+The lasso's solution is piecewise linear in λ and is followed from knot to knot where the active set is small; else, and
+for the elastic net, every λ is a problem of its own, started from the last.
+"""
+
+from typing import TYPE_CHECKING, final
 
 import numpy as np
 
-from etatrick.numerics.working_set.certify import violation
+from etatrick.numerics.solution import Certificate, Solution, Status
+from etatrick.numerics.working_set.factors import Factor
+from etatrick.numerics.working_set.follower import Follower, Knots
+from etatrick.numerics.working_set.least_squares import centred_gram, fit_least_squares
+from etatrick.numerics.working_set.primal_dual import Point, charge_on, extrapolated, null_point, primal_dual, refined
 from etatrick.numerics.working_set.quadratic import sparse_quadratic
-from etatrick.numerics.working_set.result import Ending, Fit
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -14,17 +21,57 @@ if TYPE_CHECKING:
     from etatrick.numerics.working_set.task import Task
 
     Floats = NDArray[np.float64]
+    Indices = NDArray[np.intp]
 
 ROUNDS = 30
 ROUNDING = 3e-15
 MANY = 4  # a support of more than a fourth of the columns is cheaper to multiply whole
+WIDE = 200  # active columns up to which a change of the active set costs less than solving anew
+DOUBT = 16 * 2.2e-16  # rounding of the Gram matrix, relative: what it may hide of a gap is Σ|w_j|·|error of X_jᵀr|
+EVENTS = 10  # changes of the active set per value of λ up to which following it costs less
 
 
-def fit_gram_path(task: "Task", grid: "Floats", tol: float) -> tuple[Fit, ...]:
+@final
+class WholeGram:
+    """The Gram matrix of all columns, weighted and centred."""
+
+    def __init__(self, task: "Task") -> None:
+        self.mean = np.zeros(task.design.shape[1])
+        if task.intercept:
+            self.mean = task.design.correlate(task.weights) / task.weights.sum()
+        self.matrix = task.design.gram(task.weights, self.mean)
+        self._factor = Factor(self._between)
+
+    def grow(self, wanted: "Indices") -> None:
+        """Do nothing: every column is a member."""
+
+    def block(self, chosen: "Indices", ridge: float) -> "Floats":
+        """Return the Gram matrix of some columns with `ridge` added to its diagonal, a copy."""
+        found = self.matrix[chosen[:, None], chosen]
+        found.flat[:: len(chosen) + 1] += ridge
+        return found
+
+    def solve(self, active: "Indices", ridge: float, b: "Floats") -> "Floats | None":
+        """Return the solution of the equations that `block` gives, None where they are singular."""
+        return self._factor.solve(active, ridge, b)
+
+    def _between(self, rows: "Indices", columns: "Indices", ridge: float) -> "Floats":
+        return self.block(rows, ridge) if rows is columns else self.matrix[rows[:, None], columns]
+
+    def point(self, task: "Task", active: "Indices", values: "Floats") -> Point:
+        """Return the point with these weights; its predictor is left out."""
+        w = np.zeros(len(self.mean))
+        w[active] = values
+        product = self.matrix @ w if MANY * len(active) > len(w) else values @ self.matrix[active]
+        pull = task.null_pull - product
+        both = float(values @ (task.null_pull[active] + pull[active]))  # ½‖r‖² = ½‖r₀‖² − ½wᵀ(Xᵀr₀ + Xᵀr)
+        return Point(w, np.zeros(0), pull, max(task.null[2] - 0.5 * both, 0.0) + charge_on(task, values))
+
+
+def fit_gram_path(task: "Task", grid: "Floats", tol: float) -> tuple[Solution, ...]:
     """Fit the lasso or elastic net along decreasing λ > 0 from XᵀVX and XᵀV(y − o) alone.
 
-    Every λ starts from the last solution with the columns that the sequential strong rule keeps (Tibshirani et al.
-    2012, J. R. Stat. Soc. B 74, 245–266), and all columns are checked afterwards.
+    Where rounding of the Gram matrix might matter to the certificate, the fit is repeated from X.
 
     Parameters
     ----------
@@ -35,65 +82,146 @@ def fit_gram_path(task: "Task", grid: "Floats", tol: float) -> tuple[Fit, ...]:
     tol : float
         Relative duality gap to reach.
     """
-    mean = np.zeros(task.design.shape[1])
-    if task.intercept:
-        mean = task.design.correlate(task.weights) / task.weights.sum()
-    G = task.design.gram(task.weights, mean)
-    w, pull, previous, fits = np.zeros(len(mean)), task.null_pull, float(grid[0]), []
-    for lam in grid:
-        found, pull = _fit(task.at(float(lam)), G, mean, w, pull, previous, tol)
-        fits.append(found)
-        w, previous = found.coef, float(lam)
-    return tuple(fits)
+    gram = WholeGram(task)
+    w = np.zeros((len(grid), len(gram.mean)))
+    found = w[:0] if task.curve.bend(np.zeros(1))[0] else _followed(task, gram, grid)
+    w[: len(found)] = found
+    histories: list[tuple[float, ...]] = [()] * len(grid)
+    _stepped(task, gram, grid, w, histories, len(found))
+    gaps = _figures(task, gram, grid, w)[1]
+    for i in np.flatnonzero(~(gaps <= tol * task.null[3])):
+        start = w[i - 1] if i else np.zeros(len(gram.mean))
+        previous = float(grid[i - 1]) if i else float(grid[0])
+        w[i], histories[i] = _fit(task.at(float(grid[i])), gram, start, previous, tol)
+    solutions = _solutions(task, gram, grid, w, histories, tol)
+    doubts = DOUBT * (np.abs(w) @ np.sqrt(gram.matrix.diagonal())) ** 2
+    cache = None
+    for k, (solution, doubt) in enumerate(zip(solutions, doubts, strict=True)):
+        if (solution.gap or 0.0) + doubt > tol * task.null[3]:
+            cache = centred_gram(task) if cache is None else cache
+            solutions[k] = fit_least_squares(task.at(float(grid[k])), solution.coef, tol, cache)
+    return tuple(solutions)
 
 
-def _fit(
-    task: "Task", G: "Floats", mean: "Floats", w: "Floats", pull: "Floats", previous: float, tol: float
-) -> "tuple[Fit, Floats]":
-    """Solve at one λ from the last solution and its Xᵀr; return the fit and its own Xᵀr."""
+def _stepped(
+    task: "Task", gram: WholeGram, grid: "Floats", w: "Floats", histories: list[tuple[float, ...]], begin: int
+) -> None:
+    """Fill in the solutions from `begin` on, each by the primal-dual method from where the last two lead."""
+    trail: list[tuple[float, Point]] = []
+    for i in range(max(begin - 2, 0), begin):
+        support = np.flatnonzero(w[i])
+        trail.append((float(grid[i]), gram.point(task.at(float(grid[i])), support, w[i, support])))
+    for i in range(begin, len(grid)):
+        lam = float(grid[i])
+        points, ended = primal_dual(task.at(lam), gram, extrapolated(trail, lam) if trail else null_point(task))
+        if not ended:
+            w[i], histories[i] = _fit(task.at(lam), gram, trail[-1][1].w if trail else w[0], lam, 0.0)
+            support = np.flatnonzero(w[i])
+            points = [gram.point(task.at(lam), support, w[i, support])]
+        w[i] = points[-1].w
+        trail = [*trail[-1:], (lam, points[-1])]
+
+
+def _followed(task: "Task", gram: WholeGram, grid: "Floats") -> "Floats":
+    """Return the solutions along the lasso's path as far as its active set stays small, one per row."""
+    c, holds, events = task.null_pull, grid * task.curve.start, 0
+    line = Follower(lambda j: gram.matrix[j], c, float(np.abs(c).max()))
+    knots = Knots(line)
+    try:
+        for size in line.fall(float(holds[-1])):
+            knots.record()
+            events += 1
+            if size > WIDE or events > EVENTS * len(grid):
+                break
+        else:
+            knots.record()
+    except ArithmeticError:
+        pass
+    return knots.at(holds[holds >= knots.levels[-1]])
+
+
+def _fit(task: "Task", gram: WholeGram, w: "Floats", previous: float, tol: float) -> "tuple[Floats, tuple[float, ...]]":
+    """Solve at one λ from the last solution; return the weights and the objectives passed."""
+    support = np.flatnonzero(w)
+    point = gram.point(task, support, w[support])
+    goal = tol * task.null[3]
+    points, ended = primal_dual(task, gram, point)
+    history = [point.objective, *(passed.objective for passed in points)]
+    if ended:
+        last = points[-1] if points else point
+        for _ in range(3):
+            if _gap(task, gram, last.w) <= goal:
+                return last.w, tuple(history)
+            last = refined(task, gram, last)
+    return _descended(task, gram, point, previous, goal, history)
+
+
+def _descended(
+    task: "Task", gram: WholeGram, point: Point, previous: float, goal: float, history: list[float]
+) -> "tuple[Floats, tuple[float, ...]]":
+    """Solve on the columns that the sequential strong rule keeps, and on those that turn out to be violated.
+
+    Tibshirani et al. (2012), J. R. Stat. Soc. B 74, 245–266.
+    """
     start, rate = task.curve.start, float(task.curve.bend(np.zeros(1))[0])
-    hold, w = task.lam * start, w.copy()
-    history: list[float] = []
+    hold, w, pull = task.lam * start, point.w.copy(), point.pull
     kept = np.flatnonzero((w != 0) | (np.abs(pull) >= (2 * task.lam - previous) * start))
-    best, standing = np.inf, _standing(task, w, pull)
+    best, least = w, np.inf
     for _ in range(ROUNDS):
-        found = kept
-        H = G[np.ix_(found, found)]
-        H.flat[:: len(found) + 1] += task.lam * rate
-        c = pull[found] + H @ w[found] - task.lam * rate * w[found]
-        w = w.copy()
-        w[found] = sparse_quadratic(H, c, np.full(len(found), hold), w[found], ROUNDING * task.scale)
-        pull = _pull(task, G, w)
-        objective, gap = _standing(task, w, pull)
-        history.append(min([objective, standing[0], *history]))
+        H = gram.block(kept, 0.0)
+        c = pull[kept] + H @ w[kept]
+        H.flat[:: len(kept) + 1] += task.lam * rate
+        w = np.zeros_like(w)
+        w[kept] = sparse_quadratic(H, c, np.full(len(kept), hold), point.w[kept], ROUNDING * task.scale)
+        support = np.flatnonzero(w)
+        point = gram.point(task, support, w[support])
+        pull, gap = point.pull, _gap(task, gram, w)
+        history.append(point.objective)
         outside = np.abs(pull) > hold * (1 + 1e-12)
-        outside[found] = False
-        if gap <= tol * task.null[3] or (gap >= 0.5 * best and not outside.any()):
+        outside[kept] = False
+        stuck = gap >= 0.5 * least and not outside.any()
+        if gap < least:
+            best, least = w, gap
+        if gap <= goal or stuck:
             break
-        best, kept = min(best, gap), np.union1d(found, np.flatnonzero(outside))
-    worst = float(violation(task, w, pull).max())
-    ending = Ending.OPTIMAL if gap <= tol * task.null[3] else Ending.STALLED
-    b = task.null[0] - float(mean @ w) if task.intercept else 0.0
-    fit = Fit(w, b, objective, gap, gap / task.null[3], worst, worst / task.scale, ending is Ending.OPTIMAL,
-              len(history), tuple(history), ending)  # fmt: skip
-    return fit, pull
+        kept = np.union1d(kept, np.flatnonzero(outside))
+    return best, tuple(history)
 
 
-def _pull(task: "Task", G: "Floats", w: "Floats") -> "Floats":
-    support = np.flatnonzero(w)
-    product = G @ w if MANY * len(support) > len(w) else w[support] @ G[support]
-    return np.asarray(task.null_pull - product, dtype=np.float64)
+def _gap(task: "Task", gram: WholeGram, w: "Floats") -> float:
+    return float(_figures(task, gram, np.array([task.lam]), w[None])[1][0])
 
 
-def _standing(task: "Task", w: "Floats", pull: "Floats") -> tuple[float, float]:
-    """Return the objective and the duality gap at the scaled residual, without the residual itself."""
-    support = np.flatnonzero(w)
-    on = w[support]
-    both = float(on @ (task.null_pull[support] + pull[support]))  # ½‖r‖² = ½‖r₀‖² − ½wᵀ(Xᵀr₀ + Xᵀr)
-    loss = max(task.null[2] - 0.5 * both, 0.0)
-    charge = task.lam * task.curve.value(on)
-    reach = float(np.abs(pull).max()) / task.lam
-    s = 1.0 if reach <= task.curve.steepest else task.curve.steepest / reach
-    conjugate = task.lam * task.curve.conjugate(np.minimum(s * np.abs(pull) / task.lam, task.curve.steepest)).sum()
-    pairing = float((charge - s * on * pull[support]).sum() + conjugate)
-    return loss + float(charge.sum()), (1 - s) ** 2 * loss + max(pairing, 0.0)
+def _figures(task: "Task", gram: WholeGram, grid: "Floats", W: "Floats") -> "tuple[Floats, Floats, Floats]":
+    """Return the objectives, duality gaps at the scaled residuals, and violations of stationarity, one per row of W."""
+    curve, lam = task.curve, grid[:, None]
+    P = task.null_pull - W @ gram.matrix
+    loss = np.maximum(task.null[2] - 0.5 * (W * (task.null_pull + P)).sum(1), 0.0)
+    charge = lam * curve.value(W)
+    size = np.abs(P)
+    reach = size.max(1) / grid
+    s = np.where(reach <= curve.steepest, 1.0, curve.steepest / np.maximum(reach, 1e-300))
+    conjugate = lam * curve.conjugate(np.minimum(s[:, None] * size / lam, curve.steepest))
+    pairing = (charge - s[:, None] * W * P + conjugate).sum(1)
+    gaps = (1 - s) ** 2 * loss + np.maximum(pairing, 0.0)
+    inside = np.abs(P - lam * curve.slope(W) * np.sign(W))
+    worst = np.where(W == 0, np.maximum(size - lam * curve.start, 0.0), inside).max(1)
+    return loss + charge.sum(1), gaps, worst
+
+
+def _solutions(
+    task: "Task", gram: WholeGram, grid: "Floats", W: "Floats", histories: list[tuple[float, ...]], tol: float
+) -> list[Solution]:
+    objectives, gaps, worst = _figures(task, gram, grid, W)
+    deviance, scale = task.null[3], task.scale
+    intercepts = task.null[0] - W @ gram.mean if task.intercept else np.zeros(len(grid))
+    found = []
+    for i, history in enumerate(histories):
+        gap, kkt, value = float(gaps[i]), float(worst[i]), float(objectives[i])
+        status = Status.OPTIMAL if gap <= tol * deviance else Status.STALLED
+        if status is Status.STALLED and kkt <= tol * scale:
+            status = Status.STATIONARY
+        proof = Certificate(kkt, kkt / scale, gap, gap / deviance, status.converged)
+        passed = tuple(np.minimum.accumulate([*history, value]).tolist()) if history else (value,)
+        found.append(Solution(W[i], float(intercepts[i]), value, proof, status, len(passed), passed))
+    return found

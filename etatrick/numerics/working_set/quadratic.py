@@ -6,21 +6,25 @@ import numpy as np
 
 from etatrick.numerics.working_set.augmented import augmented_newton
 from etatrick.numerics.working_set.factors import positive_solve
+from etatrick.numerics.working_set.homotopy import follow
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Floats = NDArray[np.float64]
 
-STEPS = 30
-LARGE, FEW = 150, 6  # from so many columns on, no more than a few steps are worth their factorisations
+STEPS = 4  # Newton steps on the active set before its changes are followed one at a time
+FEW = 8  # violators that are followed at once
+LARGE, CHANGES = 150, 60  # from so many columns on, so many changes at most
+UNEVEN = 1e3  # ratio of the diagonal's entries from which columns are rescaled
 
 
 def sparse_quadratic(G: "Floats", c: "Floats", t: "Floats", w: "Floats", tol: float) -> "Floats":
     """Return the minimiser of ½wᵀGw − cᵀw + Σ t_j|w_j|, started from `w`.
 
-    Active-set Newton steps first; if they do not end within a few steps, or meet a singular matrix, the semismooth
-    Newton augmented Lagrangian method, which converges whatever G ⪰ 0.
+    A few Newton steps on the active set first; then its changes are followed one at a time; where there are too many
+    of them, or a singular matrix is met, the semismooth Newton augmented Lagrangian method, which converges whatever
+    G ⪰ 0, on columns of equal length.
 
     Parameters
     ----------
@@ -40,15 +44,37 @@ def sparse_quadratic(G: "Floats", c: "Floats", t: "Floats", w: "Floats", tol: fl
     >>> sparse_quadratic(np.eye(2), np.array([3.0, 0.5]), np.ones(2), np.zeros(2), 1e-12)
     array([2., 0.])
     """
-    for _ in range(STEPS if len(c) < LARGE else FEW):
+    found, reached = swift_quadratic(G, c, t, w, tol)
+    return found if found is not None else _augmented(G, c, t, reached, tol)
+
+
+def swift_quadratic(G: "Floats", c: "Floats", t: "Floats", w: "Floats", tol: float) -> "tuple[Floats | None, Floats]":
+    """Return the minimiser as :func:`sparse_quadratic` does, None where its fast ways fail, and how far they came."""
+    for _ in range(STEPS):
         g = G @ w - c
         if worst_violation(g, t, w) <= tol:
-            return w
+            return w, w
+        if np.count_nonzero((w == 0) & (np.abs(g) > t)) <= FEW:
+            break
         moved = _active_step(G, g, t, w)
         if moved is None:
             break
         w = moved
-    return augmented_newton(G, c, t, w, tol)
+    found = follow(G, c, t, w, 2 * len(c) + FEW if len(c) < LARGE else CHANGES)
+    if found is not None and worst_violation(G @ found - c, t, found) <= tol:
+        return found, found
+    return None, w
+
+
+def _augmented(G: "Floats", c: "Floats", t: "Floats", w: "Floats", tol: float) -> "Floats":
+    """Return what the augmented Lagrangian method finds, after scaling to a unit diagonal where that is uneven."""
+    diagonal = G.diagonal()
+    size = np.sqrt(np.where(diagonal > 0, diagonal, 1.0))
+    if float(size.max()) <= UNEVEN * float(size.min()):
+        return augmented_newton(G, c, t, w, tol)
+    found = augmented_newton(G / np.outer(size, size), c / size, t / size, w * size, tol / float(size.max())) / size
+    before, after = worst_violation(G @ w - c, t, w), worst_violation(G @ found - c, t, found)
+    return found if after <= before else w
 
 
 def worst_violation(g: "Floats", t: "Floats", w: "Floats") -> float:
@@ -59,14 +85,14 @@ def worst_violation(g: "Floats", t: "Floats", w: "Floats") -> float:
 
 def _active_step(G: "Floats", g: "Floats", t: "Floats", w: "Floats") -> "Floats | None":
     """Return the best point on the Newton step over the support and the violators, None if there is no descent."""
-    active = np.flatnonzero((w != 0) | (np.abs(g) > t * (1 + 1e-12)))
+    active = ((w != 0) | (np.abs(g) > t * (1 + 1e-12))).nonzero()[0]
     if len(active) == 0:
         return None
     here = w[active]
     signs = np.where(here != 0, np.sign(here), -np.sign(g[active]))
     step = np.zeros(0)
     while len(active):
-        H = G[np.ix_(active, active)]
+        H = G[active[:, None], active]
         found = positive_solve(H, -(g[active] + t[active] * signs))
         if found is None:
             return None

@@ -8,6 +8,7 @@ import numpy as np
 
 from etatrick.errors import InputError
 from etatrick.numerics.losses import Logistic, Loss, Multinomial, Poisson, Squared, loss_named
+from etatrick.numerics.problem import check_lam, per_row, row_weights
 from etatrick.numerics.working_set.curve import Curve, read_curve
 from etatrick.numerics.working_set.design import Design, read_design
 
@@ -74,12 +75,16 @@ class Task:
     @cached_property
     def null(self) -> "tuple[float, Floats, float, float]":
         """The model without X: its intercept, its predictor, its objective and its deviance (1 if that is 0)."""
-        b = _null_intercept(self) if self.intercept else 0.0
+        b = self.best_intercept(np.zeros(self.design.shape[1]))
         theta = self.offset + b
         value = self.data_term(theta)
         deviance = float(self.weights @ (self.loss.value(self.y, theta) + self.loss.conjugate(self.y, 0 * self.y)))
         rounding = 1e-14 * (abs(value) + float(self.weights @ np.abs(self.y)))
         return b, theta, value, deviance if deviance > rounding else 1.0
+
+    def best_intercept(self, w: "Floats") -> float:
+        """Return the b that is best for these weights, 0 in a model without an intercept."""
+        return _best_constant(self, self.predictor(w, 0.0)) if self.intercept else 0.0
 
     @cached_property
     def null_pull(self) -> "Floats":
@@ -115,41 +120,29 @@ def pose_task(
         For NaN or infinite data, shapes that do not match, negative weights, a λ that is no finite number ≥ 0, an
         unknown loss or one of several outputs, and for an intercept that the loss has no finite best value for.
     """
-    if not (np.ndim(lam) == 0 and np.isreal(lam) and np.isfinite(lam) and lam >= 0):
-        raise InputError(f"lam = {lam}", "λ must be a finite number ≥ 0", "choose e.g. lam=0.1")
+    check_lam(lam)
     found = loss_named(loss)
     if isinstance(found, Multinomial):
-        raise InputError("loss = 'multinomial'", "has one predictor per class; this engine has one",
-                         "fit one logistic model per class")  # fmt: skip
+        raise InputError("loss = 'multinomial'", "has one predictor per class, where one is solved for",
+                         "use fit_outputs of etatrick.numerics.outputs")  # fmt: skip
     design = read_design(X)
     n = design.shape[0]
-    target = _vector("y", y, n)
-    target = found.targets(target)
-    weights = np.ones(n) if sample_weight is None else _vector("sample_weight", sample_weight, n)
-    if (weights < 0).any() or not weights.any():
-        raise InputError(f"sample_weight with minimum {weights.min():g}", "weights must be ≥ 0 and not all 0",
-                         "remove rows instead of weighting them negatively")  # fmt: skip
-    shift = np.zeros(n) if offset is None else _vector("offset", offset, n)
-    task = Task(design, target, weights, shift, found, read_curve(penalty), float(lam), bool(fit_intercept))
+    target = found.targets(per_row("y", y, n))
+    weights = row_weights(sample_weight, n)
+    shift = np.zeros(n) if offset is None else per_row("offset", offset, n)
+    curve = penalty if isinstance(penalty, Curve) else read_curve(penalty)
+    task = Task(design, target, weights, shift, found, curve, float(lam), bool(fit_intercept))
     if fit_intercept:
         _check_intercept(task)
+    base = shift if not fit_intercept else shift - np.average(shift, weights=weights) + found.predictor(target)
+    if not np.isfinite(task.data_term(base)):
+        name = "y" if offset is None else "y and offset"
+        raise InputError(name, "make the loss overflow before any weight is added", "rescale them")
+    with np.errstate(over="ignore", invalid="ignore"):
+        steep = float(np.abs(task.null_pull).max())
+        if not np.isfinite(steep * steep):
+            raise InputError("X", "has entries so large that their squares overflow", "rescale its columns")
     return task
-
-
-def _vector(name: str, values: Any, n: int) -> "Floats":
-    try:
-        found = np.asarray(values)
-        if found.dtype.kind not in "biuf":
-            raise TypeError
-        found = found.astype(np.float64, copy=False)
-    except (TypeError, ValueError):
-        raise InputError(name, "must be an array of real numbers", "encode its values as numbers first") from None
-    if found.shape != (n,):
-        raise InputError(f"{name} of shape {found.shape}", f"needs one number per row of X, shape ({n},)",
-                         "check how it was read")  # fmt: skip
-    if not np.isfinite(found).all():
-        raise InputError(f"{name} with NaN or infinite entries", "must be finite", "remove or impute them")
-    return found
 
 
 def _check_intercept(task: Task) -> None:
@@ -160,14 +153,14 @@ def _check_intercept(task: Task) -> None:
         raise InputError("y with counts of 0 only", "an intercept would be −∞", "add data, or fit no intercept")
 
 
-def _null_intercept(task: Task) -> float:
-    """Return the best constant, by Newton's method with halving on the convex function of one variable."""
+def _best_constant(task: Task, fixed: "Floats") -> float:
+    """Return the best constant beside θ = `fixed`, by Newton's method with halving on a convex function."""
     if isinstance(task.loss, Squared):
-        return float(np.average(task.y - task.offset, weights=task.weights))
-    b = float(task.loss.predictor(task.y)) - float(np.average(task.offset, weights=task.weights))
-    value = task.data_term(task.offset + b)
+        return float(np.average(task.y - fixed, weights=task.weights))
+    b = float(task.loss.predictor(task.y)) - float(np.average(fixed, weights=task.weights))
+    value = task.data_term(fixed + b)
     for _ in range(NEWTON):
-        theta = task.offset + b
+        theta = fixed + b
         rise = float(task.residual(theta).sum())
         step = rise / float(task.curvature(theta).sum())
         while step != 0 and task.data_term(theta + step) > value + 1e-15 * abs(value):
@@ -175,7 +168,7 @@ def _null_intercept(task: Task) -> float:
             if abs(step) <= 1e-16 * (1 + abs(b)):
                 step = 0.0
         b, previous = b + step, value
-        value = task.data_term(task.offset + b)
+        value = task.data_term(fixed + b)
         if abs(step) <= 1e-15 * (1 + abs(b)) and value >= previous - 1e-16 * abs(previous):
             break
     return b

@@ -1,0 +1,9 @@
+from .certificate import SwapCertificate as SwapCertificate
+from .certificate import swap_certificate as swap_certificate
+from .result import SubsetFit as SubsetFit
+from .result import SubsetPath as SubsetPath
+from .subsets import best_subset as best_subset
+from .subsets import best_subset_path as best_subset_path
+from .subsets import l0_minimum as l0_minimum
+from .ties import BestSubsets as BestSubsets
+from .ties import all_best_subsets as all_best_subsets
