@@ -11,9 +11,12 @@ from etatrick.numerics.groups.record import Record
 from etatrick.numerics.methods import kind_of, need_squared
 from etatrick.numerics.problem import JointProblem, finite, pose
 from etatrick.numerics.solution import Certificate, Status
+from etatrick.numerics.sparse_bayes import sparse_bayes_certificate
+from etatrick.numerics.vector_problem import VectorProblem, pose_vector, vector_certificate
 from etatrick.numerics.working_set.certify import LOCAL, certificate, stand
 from etatrick.numerics.working_set.curve import read_prox_curve
 from etatrick.numerics.working_set.task import pose_task
+from etatrick.theory.vector.sparse_bayes import SparseBayes
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -70,14 +73,19 @@ def certify(
     if kind == "groups":
         problem = pose_groups(X, y, penalty, lam, loss, fit_intercept, sample_weight, offset)
         return _group_certificate(problem, _point(coef, len(problem.order)), intercept)
-    if kind == "joint":
+    if kind in ("joint", "vector"):
         need_squared(loss)
-        posed = pose(X, y, penalty, lam, fit_intercept=fit_intercept, sample_weight=sample_weight, offset=offset)
-        assert isinstance(posed, JointProblem)
+        posing = pose if kind == "joint" else pose_vector
+        posed = posing(X, y, penalty, lam, fit_intercept=fit_intercept, sample_weight=sample_weight, offset=offset)
         point = _point(coef, posed.X.shape[1])
         best = posed.y_mean - float(posed.X_mean @ point)
         if intercept is not None and abs(intercept - best) > 1e-9 * (abs(best) + abs(posed.y_mean)):
             raise InputError(f"intercept = {intercept}", f"is not the best one, {best}", "leave it out")
+        if isinstance(posed, VectorProblem) and isinstance(penalty, SparseBayes):
+            return sparse_bayes_certificate(posed.X, posed.y, penalty, lam, point)
+        if isinstance(posed, VectorProblem):
+            return vector_certificate(posed, point)
+        assert isinstance(posed, JointProblem)
         return joint_certificate(posed, point)
     task = pose_task(X, y, read_prox_curve(penalty), lam, loss, fit_intercept, sample_weight, offset)
     w = _point(coef, task.design.shape[1])

@@ -10,9 +10,18 @@ if TYPE_CHECKING:
     from etatrick.numerics.solution import Solution
 
 Method = Literal["auto", "working_set", "reweighted_ridge", "proximal_gradient", "majorize_minimize", "subset", "cvxpy"]
-Kind = Literal["coordinates", "groups", "joint"]
+Kind = Literal["coordinates", "groups", "joint", "vector"]
 NAMES: Final[tuple[str, ...]] = get_args(Method)
-TAKEN: Final = {"groups": ("auto", "working_set"), "joint": ("auto", "reweighted_ridge")}
+TAKEN: Final = {
+    "groups": ("auto", "working_set"),
+    "joint": ("auto", "reweighted_ridge"),
+    "vector": ("auto",),
+}
+GATHERED: Final = {
+    "groups": "penalties on groups of weights",
+    "joint": "penalties whose scales share a budget",
+    "vector": "penalties on whole vectors",
+}
 
 
 class Solver(Protocol):
@@ -36,7 +45,7 @@ class Solver(Protocol):
 
 
 def kind_of(penalty: Any) -> Kind:
-    """Return which solvers a penalty is for: a sum over coordinates, one over groups, or scales that share a budget.
+    """Return which solvers a penalty is for: a sum over coordinates or groups, a shared budget, or any whole vector.
 
     Whether it is a penalty at all is for the solver to say.
 
@@ -44,18 +53,21 @@ def kind_of(penalty: Any) -> Kind:
     --------
     >>> from etatrick.theory import penalties
     >>> from etatrick.theory.vector.k_support import KSupport
-    >>> kind_of(penalties["l1"](k=1)), kind_of(KSupport(2))
-    ('coordinates', 'joint')
+    >>> from etatrick.theory.vector.ordered import Ordered
+    >>> kind_of(penalties["l1"](k=1)), kind_of(KSupport(2)), kind_of(Ordered())
+    ('coordinates', 'joint', 'vector')
     """
     from etatrick.numerics.groups.penalties import NonconvexSparseGroups, SparseGroupLasso
-    from etatrick.numerics.joint import JointPenalty
+    from etatrick.numerics.joint import JOINT, JointPenalty
     from etatrick.theory.vector.base import VectorDuality
     from etatrick.theory.vector.difference import L1MinusL2
     from etatrick.theory.vector.groups import Groups
 
     if isinstance(penalty, SparseGroupLasso | NonconvexSparseGroups | Groups | L1MinusL2):
         return "groups"
-    return "joint" if isinstance(penalty, VectorDuality | JointPenalty) else "coordinates"
+    if type(penalty) in JOINT or isinstance(penalty, JointPenalty):
+        return "joint"
+    return "vector" if isinstance(penalty, VectorDuality) else "coordinates"
 
 
 def check_method(method: Any, kind: Kind) -> None:
@@ -63,16 +75,15 @@ def check_method(method: Any, kind: Kind) -> None:
     if method not in NAMES:
         raise InputError(f"method = {method!r}", f"must be one of {', '.join(NAMES)}", "use method='auto'")
     if kind != "coordinates" and method not in TAKEN[kind]:
-        what = "penalties on groups of weights" if kind == "groups" else "penalties whose scales share a budget"
-        raise InputError(f"method = {method!r}", f"does not take {what}", "use method='auto'")
+        raise InputError(f"method = {method!r}", f"does not take {GATHERED[kind]}", "use method='auto'")
 
 
 def need_squared(loss: Any) -> None:
-    """Refuse losses that penalties with joint scales are not solved for."""
+    """Refuse losses that penalties with joint scales, or on whole vectors, are not solved for."""
     from etatrick.numerics.losses import Squared, loss_named
 
     if not isinstance(loss_named(loss), Squared):
-        raise InputError(f"loss = {loss!r}", "penalties whose scales share a budget need the squared loss",
+        raise InputError(f"loss = {loss!r}", "penalties whose scales share a budget, or on whole vectors, need the squared loss",
                          "use loss='squared' or a penalty of the catalogue")  # fmt: skip
 
 

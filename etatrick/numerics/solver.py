@@ -15,6 +15,8 @@ from etatrick.numerics.problem import JointProblem, check_lam, pose
 from etatrick.numerics.reweighted import ridge_step
 from etatrick.numerics.solution import Path, Solution
 from etatrick.numerics.subset.dispatch import largest_subset_lam, takes
+from etatrick.numerics.vector_penalties import fit_vector_penalty, is_norm, vector_path_start
+from etatrick.numerics.vector_problem import pose_vector
 from etatrick.numerics.working_set.curve import read_prox_curve
 from etatrick.numerics.working_set.fitting import check_tol, read_start
 from etatrick.numerics.working_set.paths import fit_path, geometric, largest_lam, read_grid
@@ -51,14 +53,16 @@ def solve(
     penalty : Duality, catalogue entry or VectorDuality
         Without free parameters, e.g. ``penalties["log_sum"](epsilon=2)``; or with scales that share a budget:
         ``KSupport(k=3)``, ``RankWeights(omega)``, ``GroupKSupport(groups, k)``, halves of squared norms, for the
-        squared loss and a dense X; or on groups of weights: ``Groups``, ``SparseGroupLasso``, ``L1MinusL2``.
+        squared loss and a dense X; or on groups of weights: ``Groups``, ``SparseGroupLasso``, ``L1MinusL2``; or any
+        other on whole vectors that is finite, for the squared loss and a dense X: ``Ordered()``, ``Overlapping``,
+        ``TrimmedRidge``, ``SparseBayes(X, noise)`` with λ = noise, or a class of your own.
     lam : float
         λ ≥ 0, multiplying ΣΩ; the loss is a sum, not a mean (scikit-learn's Lasso has alpha = λ/n).
     loss : str or Loss
         ½(y − θ)² by default; any other of :mod:`etatrick.numerics.losses` takes its place.
     method : str
         "auto" chooses the fastest: the *working set* for penalties that split into coordinates or groups, accelerated
-        proximal gradient for joint scales. To be chosen by name:
+        proximal gradient for joint scales, Newton's method in the scales for other vectors. To be chosen by name:
 
         - "working_set": Newton steps on the coordinates that matter;
         - "reweighted_ridge": the η-trick as an algorithm, for study (squared loss, dense X);
@@ -97,6 +101,9 @@ def solve(
     """
     kind = _check(y, penalty, loss, method, tol)
     data: dict[str, Any] = {"fit_intercept": fit_intercept, "sample_weight": sample_weight, "offset": offset}
+    if kind == "vector":
+        need_squared(loss)
+        return fit_vector_penalty(X, y, penalty, lam, **data, start=start, tol=float(tol))
     if kind != "joint":
         solver = fit_groups if kind == "groups" else solver_named(_chosen(method, penalty, lam, loss))
         return solver(X, y, penalty, lam, loss, **data, start=start, tol=float(tol))
@@ -165,6 +172,11 @@ def path(
     if kind == "joint":
         posed = _posed(X, y, penalty, 1.0, loss, data)
         solutions = _warm(grid, lambda lam, start: _jointly(posed.with_lam(lam), start, method, tol), True, progress)
+    elif kind == "vector":
+        need_squared(loss)
+        solutions = _warm(
+            grid, lambda lam, start: fit_vector_penalty(X, y, penalty, lam, **data, start=start, tol=tol),
+            is_norm(penalty), progress)  # fmt: skip
     elif kind == "groups":
         solutions = fit_group_path(X, y, penalty, grid, loss=loss, **data, tol=tol).solutions
         progress(1.0)
@@ -218,6 +230,9 @@ def lam_max(
     kind = _check(y, penalty, loss, "auto", 1e-12)
     if kind == "joint":
         return joint_path_start(_posed(X, y, penalty, 1.0, loss, data))
+    if kind == "vector":
+        need_squared(loss)
+        return vector_path_start(pose_vector(X, y, penalty, 1.0, **data))
     if kind == "groups":
         return largest_group_lam(X, y, penalty, loss, **data)
     if takes(penalty, 1.0, loss):
@@ -231,7 +246,10 @@ def _chosen(method: Method, penalty: Any, lam: float, loss: Any) -> Method:
 
 def _check(y: Any, penalty: Any, loss: Any, method: Any, tol: Any) -> Kind:
     if has_several_outputs(y, loss, penalty):
-        raise InputError("several outputs", "solve and path have one predictor", "use fit_outputs or fit_outputs_path")
+        plain = has_several_outputs(y, "squared", None)
+        given = f"y of shape {np.shape(y)}" if plain else f"loss = {loss!r}, penalty = {penalty!r}"
+        raise InputError(given, "means several outputs, where solve and path have one number per row",
+                         "use fit_outputs or fit_outputs_path")  # fmt: skip
     kind = kind_of(penalty)
     check_method(method, kind)
     check_tol(tol)

@@ -12,6 +12,7 @@ from etatrick.errors import InputError, shortened
 from etatrick.theory.budget import attempt
 from etatrick.theory.growth import descent
 from etatrick.theory.limits import limit_at
+from etatrick.theory.overflow import decaying
 from etatrick.theory.pieces import formula_near, pieces
 from etatrick.theory.quadrature import area, crossings, last_level, least_eta, range_start, root
 from etatrick.theory.rounding import accurate
@@ -77,13 +78,16 @@ def compiled(expr: Any, *arguments: Any) -> Callable[..., Any]:
         return made
 
     # exponents as symbols: the library would take exp(17x/19) for a power of exp(x/19), and factor polynomials
-    stand_ins = {e.args[0]: sp.Dummy(real=True) for e in careful.atoms(sp.exp)}
+    stand_ins = {e.args[0]: sp.Dummy(real=True) for e in careful.atoms(sp.exp) if _is_unwieldy(e)}
     short = optimize(careful.replace(sp.exp, lambda u: sp.exp(stand_ins.get(u, u))), [expm1_opt])
     short = short.xreplace({name: u for u, name in stand_ins.items()})
-    growing = _exponents(short) - _exponents(careful)  # a common denominator of exponentials may overflow
-    return (
-        _where_small(function(*growing, sp.S.Zero), function(short), function(careful)) if growing else function(short)
-    )
+    steady = decaying(careful)
+    sizes = _exponents(short) | _exponents(careful) if steady != careful else _exponents(short) - _exponents(careful)
+    return _where_small(function(*sizes, sp.S.Zero), function(short), function(steady)) if sizes else function(short)
+
+
+def _is_unwieldy(expr: Any) -> bool:
+    return any(max(abs(number.p), number.q) > 100 for number in expr.atoms(sp.Rational))
 
 
 def _exponents(expr: Any) -> set[Any]:

@@ -57,6 +57,7 @@ def refutable(expr: Any, strict: bool) -> str | None:
         return None
     joined = sp.together(expr)
     numerator, denominator = sp.fraction(joined)
+    z3.Context.owner = False  # what its destructor asks for where the time limit interrupts the constructor
     context = z3.Context()
     solver = z3.Solver(ctx=context)
     solver.set("timeout", MILLISECONDS)

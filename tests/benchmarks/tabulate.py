@@ -1,6 +1,6 @@
 """Turns a file of pytest-benchmark into the figures that the page on benchmarks shows: ratios, machine and versions.
 
-Usage: ``python tests/benchmarks/tabulate.py MEASURED.json TABLE.json``, as ``make bench`` does.
+Usage: ``python tests/benchmarks/tabulate.py MEASURED.json … TABLE.json``, as ``make bench`` does.
 """
 
 import json
@@ -24,22 +24,23 @@ def versions() -> dict[str, str]:
     return found
 
 
-def table(measured: dict[str, Any]) -> dict[str, Any]:
+def table(runs: list[dict[str, Any]]) -> dict[str, Any]:
     """Return machine, versions, and one row per benchmark: its file, name, and the figures it stored."""
-    info = measured["machine_info"]
+    info = runs[0]["machine_info"]
     cpu = info.get("cpu", {})
     machine = {"processor": cpu.get("brand_raw", info.get("machine")), "cores": cpu.get("count"),
                "python": info["python_version"], "system": info["system"]}  # fmt: skip
     rows = [{"file": Path(b["fullname"].split("::")[0]).stem, "name": b["name"].removeprefix("test_"),
              "figures": {key: value for key, value in b["extra_info"].items() if isinstance(value, int | float | str)}}
-            for b in measured["benchmarks"] if b["extra_info"]]  # fmt: skip
-    return {"date": measured["datetime"][:10], "machine": machine, "versions": versions(), "rows": rows}
+            for run in runs for b in run["benchmarks"] if b["extra_info"]]  # fmt: skip
+    return {"date": runs[0]["datetime"][:10], "machine": machine, "versions": versions(), "rows": rows}
 
 
-def main(source: str, target: str) -> None:
-    """Read one file, write the other."""
-    found = table(json.loads(Path(source).read_text(encoding="utf-8")))
-    Path(target).write_text(json.dumps(found, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+def main(*paths: str) -> None:
+    """Read all files but the last, and write that one."""
+    *sources, target = map(Path, paths)
+    found = table([json.loads(source.read_text(encoding="utf-8")) for source in sources])
+    target.write_text(json.dumps(found, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ from etatrick.errors import InputError
 from etatrick.numerics import path, solve
 from etatrick.numerics.joint import joint_penalty, rank_hessian
 from etatrick.numerics.modelling import cvxpy_joint_penalty, cvxpy_optimum, cvxpy_penalty
-from etatrick.theory.vector import Ordered
+from etatrick.theory.vector import Ordered, TopK
 from etatrick.theory.vector.k_support import GroupKSupport, KSupport, RankWeights
 from tolerances import CERTIFICATE, FLOAT64, SOLVER, close
 
@@ -122,7 +122,7 @@ def test_cvxpy_model(name: str) -> None:
 @pytest.mark.parametrize(
     "bad",
     [{"penalty": KSupport(7)}, {"penalty": RankWeights((1.0, 0.0))}, {"penalty": GroupKSupport([[0, 1], [2]], 1)},
-     {"penalty": Ordered()}, {"penalty": "k_support"}, {"lam": -1.0}, {"lam": np.nan}, {"y": np.ones(3)},
+     {"penalty": TopK(2)}, {"penalty": "k_support"}, {"lam": -1.0}, {"lam": np.nan}, {"y": np.ones(3)},
      {"X": np.full((30, 6), np.inf)}, {"tol": 0.0}, {"method": "newton"}, {"start": np.ones(5)}],
     ids=str,
 )  # fmt: skip

@@ -19,7 +19,7 @@ from tolerances import CERTIFICATE, close
 @pytest.fixture(autouse=True)
 def _short_derivations(monkeypatch: pytest.MonkeyPatch) -> None:
     """Spend little time on duals, which are not compared here."""
-    monkeypatch.setattr("etatrick.theory.recipes.DERIVATION", 0.7)
+    monkeypatch.setattr("etatrick.theory.recipes.DERIVATION", 2.5)
 
 
 Law = Callable[[float], list[tuple[float, float, float]]]

@@ -43,12 +43,20 @@ def takes(penalty: Any, lam: float, loss: Any) -> bool:
     return price_of(penalty) is not None and lam != 0 and isinstance(loss_named(loss), Squared)
 
 
-def largest_subset_lam(X: Any, y: "ArrayLike", penalty: Any, **data: Any) -> float:
+def largest_subset_lam(
+    X: Any,
+    y: "ArrayLike",
+    penalty: Any,
+    *,
+    fit_intercept: bool = False,
+    sample_weight: "ArrayLike | None" = None,
+    offset: "ArrayLike | None" = None,
+) -> float:
     """Return the least λ at which no single column is worth its price, max (x_jᵀy)²/(2κ‖x_j‖²).
 
     Parameters
     ----------
-    X, y, penalty, **data
+    X, y, penalty, fit_intercept, sample_weight, offset
         As in :func:`fit_subset`, without λ.
 
     Examples
@@ -57,7 +65,7 @@ def largest_subset_lam(X: Any, y: "ArrayLike", penalty: Any, **data: Any) -> flo
     >>> largest_subset_lam([[1.0, 0.0], [0.0, 1.0]], [3.0, 1.0], penalties["l0"](kappa=1))
     4.5
     """
-    moments, price = pose_subsets(X, y, **data), price_of(penalty) or 1.0
+    moments, price = pose_subsets(X, y, fit_intercept, sample_weight, offset), price_of(penalty) or 1.0
     gains = np.divide(moments.linear**2, moments.squares, out=np.zeros(moments.d), where=moments.squares > 0)
     return float(gains.max()) / (2 * price)
 
