@@ -62,6 +62,10 @@ from .solution import Status as Status
 from .solver import lam_max as lam_max
 from .solver import path as path
 from .solver import solve as solve
+from .sparse_bayes import fit_sparse_bayes as fit_sparse_bayes
+from .sparse_bayes import scale_certificate as scale_certificate
+from .sparse_bayes_record import ScaleCertificate as ScaleCertificate
+from .sparse_bayes_record import SparseBayesFit as SparseBayesFit
 from .subset import BestSubsets as BestSubsets
 from .subset import SubsetFit as SubsetFit
 from .subset import SubsetPath as SubsetPath
@@ -71,3 +75,4 @@ from .subset import best_subset_path as best_subset_path
 from .subset import l0_minimum as l0_minimum
 from .tabulated import TabulatedPenalty as TabulatedPenalty
 from .user_penalty import PenaltyLike as PenaltyLike
+from .vector_penalties import fit_vector_penalty as fit_vector_penalty

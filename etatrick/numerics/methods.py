@@ -83,8 +83,8 @@ def need_squared(loss: Any) -> None:
     from etatrick.numerics.losses import Squared, loss_named
 
     if not isinstance(loss_named(loss), Squared):
-        raise InputError(f"loss = {loss!r}", "penalties whose scales share a budget, or on whole vectors, need the squared loss",
-                         "use loss='squared' or a penalty of the catalogue")  # fmt: skip
+        rule = "penalties whose scales share a budget, or on whole vectors, need the squared loss"
+        raise InputError(f"loss = {loss!r}", rule, "use loss='squared' or a penalty of the catalogue")
 
 
 def solver_named(method: str) -> Solver:

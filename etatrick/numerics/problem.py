@@ -180,7 +180,7 @@ def problem(
     0.1
     """
     check_lam(lam)
-    rows, target, X_mean, y_mean = _absorbed(X, y, fit_intercept, sample_weight, offset)
+    rows, target, X_mean, y_mean = absorbed(X, y, fit_intercept, sample_weight, offset)
     return Problem(rows, target, scalar_penalty(penalty), float(lam), X_mean, y_mean)
 
 
@@ -222,12 +222,12 @@ def pose(
         return problem(X, y, penalty, lam, fit_intercept=fit_intercept, sample_weight=sample_weight, offset=offset)
     check_lam(lam)
     joint = joint_penalty(penalty)
-    rows, target, X_mean, y_mean = _absorbed(X, y, fit_intercept, sample_weight, offset)
+    rows, target, X_mean, y_mean = absorbed(X, y, fit_intercept, sample_weight, offset)
     joint.check(rows.shape[1])
     return JointProblem(rows, target, joint, float(lam), X_mean, y_mean)
 
 
-def _absorbed(
+def absorbed(
     X: "ArrayLike",
     y: "ArrayLike",
     fit_intercept: bool,

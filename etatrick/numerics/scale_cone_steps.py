@@ -60,7 +60,10 @@ def cone_minimum(space: ScaleSpace, cone: ScaleCone, tol: float) -> "tuple[Float
         rows = cone.gather(point.design * point.pull)
         slope = (charges - cone.gather(point.pull**2)) / 2
         target = 0.1 * float(z @ s) / len(z) * min(1.0, float(np.max(np.abs(slope - s) / charges)) + 0.1)
-        step = _solve(rows, s / z, target / z - slope)
+        try:
+            step = _solve(rows, s / z, target / z - slope)
+        except np.linalg.LinAlgError:  # singular to rounding
+            break
         change = target / z - s - s / z * step
         length = min(1.0, 0.99 * _reach(z, step), 0.99 * _reach(s, change))
         z, s = np.maximum(z + length * step, SMALLEST), np.maximum(s + length * change, SMALLEST)

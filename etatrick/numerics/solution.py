@@ -45,7 +45,8 @@ class Certificate:
         Largest violation of the stationarity conditions: ``|x_jᵀr − λΩ′(|w_j|)sgn(w_j)|`` where w_j ≠ 0 and
         ``max(|x_jᵀr| − λΩ′(0+), 0)`` where w_j = 0, with r = −vℓ′(y, Xw + b + o), for the squared loss the weighted
         residual; with an intercept also ``|Σr|``. For a penalty with joint scales, λ‖w − x‖_∞ with x the proximal map
-        of Ω at w + z, z = Xᵀr/λ: a point that close to w has a subgradient that close to z.
+        of Ω at w + z, z = Xᵀr/λ: a point that close to w has a subgradient that close to z. For the norms of
+        ``Ordered`` and ``Overlapping``, the larger of the dual norm's excess and |λΩ(w) − ⟨w, Xᵀr⟩|/‖w‖₁.
     relative_kkt : float
         The same divided by ‖Xᵀr‖_∞ at the null model (by 1 if that is 0).
     gap : float or None

@@ -5,8 +5,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from etatrick.errors import InputError
-from etatrick.numerics.problem import _absorbed as absorbed
-from etatrick.numerics.problem import finite
+from etatrick.numerics.problem import absorbed, finite
 from etatrick.numerics.scale_space import ScalePoint, ScaleSpace
 from etatrick.numerics.solution import Certificate, Solution, Status
 from etatrick.numerics.sparse_bayes_record import ScaleCertificate, SparseBayesFit
@@ -81,10 +80,9 @@ def fit_sparse_bayes(
     point, history, stalled = _descend(space, _start(rows, float(noise), start), float(tol))
     coef = point.coef
     scales, proof = _proofs(rows, target, float(noise), point.eta)
-    worst = max(scales.relative_gradient, proof.relative_kkt)
-    status = Status.STATIONARY if worst <= tol * (100 if stalled else 1) else Status.STALLED
-    if not stalled and status is Status.STALLED:
-        status = Status.LIMIT
+    status = Status.STALLED if stalled or scales.relative_gradient <= tol else Status.LIMIT
+    if max(scales.relative_gradient / (100 if stalled else 1), proof.relative_kkt / 100) <= tol:
+        status = Status.STATIONARY  # given the scales, only rounding is left in the weights
     intercept = y_mean - float(X_mean @ coef)
     return SparseBayesFit(
         point.eta, scales, Solution(coef, intercept, scales.objective, proof, status, len(history) - 1, tuple(history))

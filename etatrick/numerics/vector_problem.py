@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, final
 import numpy as np
 
 from etatrick.errors import InputError
-from etatrick.numerics.problem import LeastSquares, check_lam
-from etatrick.numerics.problem import _absorbed as absorbed
+from etatrick.numerics.problem import LeastSquares, absorbed, check_lam
 from etatrick.numerics.scale_cones import ScaleCone, scale_cone
 from etatrick.numerics.solution import Certificate
 

@@ -15,6 +15,7 @@ T = TypeVar("T")
 AGAIN = 0.2  # seconds after which the alarm rings again, should a handler have swallowed it
 TICK = 0.005  # seconds between two looks at the clock for other threads
 MARGIN = 0.02  # seconds by which an alarm may ring early
+WEAK = ("weakref.py", "_weakrefset.py")  # whose callbacks lose what is raised in them
 
 
 class OutOfTimeError(BaseException):
@@ -122,9 +123,9 @@ def _watch() -> None:
 
 
 def _in_finaliser(frame: FrameType | None) -> bool:
-    """Tell whether the interrupted code runs within a garbage collector's callback or a finaliser."""
+    """Tell whether the interrupted code is a callback of the collector or of weak references, or a finaliser."""
     while frame is not None:
-        if frame.f_code.co_name in ("gc_callback", "__del__"):
+        if frame.f_code.co_name in ("gc_callback", "__del__") or frame.f_code.co_filename.endswith(WEAK):
             return True
         frame = frame.f_back
     return False

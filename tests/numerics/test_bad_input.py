@@ -110,7 +110,7 @@ CASES: dict[str, tuple[Callable[[], Any], str, str]] = {
     "path_lams_text": (lambda: trace(lams=["a"]), "lams", "number"),
     "path_lams_nan": (lambda: trace(lams=[1.0, np.nan]), "lam", "finite"),
     "path_lams_negative": (lambda: trace(lams=[1.0, -2.0]), "lams with -2", "≥ 0"),
-    "penalty_jump": (lambda: fit(penalty=penalties["l0"](kappa=1), method="working_set"), "^1: ", "jumps"),
+    "penalty_jump": (lambda: fit(penalty=penalties["l0"](kappa=1), method="working_set"), "^1$", "jumps"),
     "penalty_unbounded": (lambda: fit(penalty=derive(penalty="log(w)")), "log", "−∞"),
     "joint_loss": (lambda: fit(penalty=KSupport(2), loss="huber"), "huber", "share a budget"),
     "joint_method": (lambda: fit(penalty=KSupport(2), method="cvxpy"), "cvxpy", "share a budget"),

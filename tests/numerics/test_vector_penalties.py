@@ -93,7 +93,7 @@ def test_the_student_map_is_a_scalar_penalty() -> None:
     """Its scales solve η(3 + 2a) = w² + 2b: reweighting in five lines, from the same start, ends in the same point."""
     X, y = regression(30, 6)
     a, b, lam = 1.5, 0.6, 3.0
-    w = np.linalg.solve(X.T @ X + lam * np.eye(6), X.T @ y)
+    w: Any = np.linalg.solve(X.T @ X + lam * np.eye(6), X.T @ y)
     for _ in range(3000):
         w = np.linalg.solve(X.T @ X + np.diag(lam * (3 + 2 * a) / (w**2 + 2 * b)), X.T @ y)
     np.testing.assert_allclose(fit_vector_penalty(X, y, OTHERS["student map"], lam).coef, w, atol=1e-10)
@@ -142,7 +142,7 @@ def test_a_class_of_ones_own_with_scales_that_depend_on_all_weights() -> None:
             return np.log(eta[:, 0]) - 1 + 1 / eta[:, 0]
 
     X, y = regression(30, 6)
-    w: Array = np.ones(6)
+    w: Any = np.ones(6)
     for _ in range(500):
         w = np.linalg.solve(X.T @ X + 9.0 / (1 + w @ w) * np.eye(6), X.T @ y)
     found = fit_vector_penalty(X, y, Pooled(), 9.0)

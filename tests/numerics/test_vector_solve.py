@@ -1,4 +1,4 @@
-"""`solve`, `path`, `lam_max` and `certify` with penalties on whole vectors: what their own solvers find, and refusals."""
+"""`solve`, `path`, `lam_max` and `certify` with penalties on whole vectors: agreement, certificates and refusals."""
 
 from itertools import pairwise
 from typing import Any

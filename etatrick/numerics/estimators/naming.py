@@ -48,7 +48,7 @@ def is_joint(penalty: Any) -> bool:
     """
     if isinstance(penalty, str):
         return penalty.partition(":")[0].strip() == K_SUPPORT
-    return kind_of(penalty) == "joint"
+    return kind_of(penalty) in ("joint", "vector")
 
 
 @lru_cache(maxsize=256)
