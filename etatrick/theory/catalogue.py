@@ -221,6 +221,8 @@ def exact_values(
         If a parameter is missing, unknown, passed by position, or outside its domain.
     """
     known = {p.name: p for p in parameters}
+    names = {p.also: p.name for p in parameters if p.also and p.name not in values}
+    values = {names.get(key, key): value for key, value in values.items()}
     if positional:
         first = next(iter(known), None)
         remedy = f"write {name}({first}={positional[0]})" if first else f"write {name}()"

@@ -26,6 +26,8 @@ class Parameter:
         What it is, in a few words.
     default : float, optional
         The value where none is given.
+    also : str
+        Another name under which values may be given, as parts of the literature do.
 
     Examples
     --------
@@ -41,6 +43,7 @@ class Parameter:
     closed: str = ""
     meaning: str = ""
     default: float | None = None
+    also: str = ""
 
     @property
     def symbol(self) -> Any:

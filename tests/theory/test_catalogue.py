@@ -184,3 +184,11 @@ def test_derivations_are_shared() -> None:
     first = penalties["log_sum"](epsilon=0.5).duality
     assert derive_form("penalty", sp.log(1 + 2 * w), ()) == first
     assert penalties["log_sum"](epsilon=0.5).duality is first
+
+
+def test_a_parameter_has_the_name_that_the_literature_gives_it() -> None:
+    assert penalties["mcp"](gamma=3).duality == penalties["mcp"](A=3).duality
+    with pytest.raises(InputError, match="gamma"):
+        penalties["mcp"](A=3, gamma=3)
+    with pytest.raises(InputError, match="is no parameter"):
+        penalties["l1"](gamma=3)
