@@ -6,11 +6,10 @@ from typing import TYPE_CHECKING, Any, Final, final
 import numpy as np
 
 from etatrick.errors import InputError
-from etatrick.numerics.proximal import check_tol
 from etatrick.numerics.solution import Solution, Status
 from etatrick.numerics.working_set.certify import stand
 from etatrick.numerics.working_set.curve import Compiled, Curve, Shifted, read_curve
-from etatrick.numerics.working_set.fitting import read_start, solve_task
+from etatrick.numerics.working_set.fitting import check_tol, read_start, solve_task
 from etatrick.numerics.working_set.least_squares import worst_violators
 from etatrick.numerics.working_set.progress import Progress
 from etatrick.numerics.working_set.quadratic import sparse_quadratic

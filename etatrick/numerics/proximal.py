@@ -6,11 +6,10 @@ from typing import TYPE_CHECKING, Any, Final, final
 
 import numpy as np
 
-from etatrick.errors import InputError
 from etatrick.numerics.solution import Solution, Status
 from etatrick.numerics.working_set.certify import stand
 from etatrick.numerics.working_set.curve import Affine, read_prox_curve
-from etatrick.numerics.working_set.fitting import read_start, solve_task
+from etatrick.numerics.working_set.fitting import check_tol, read_start, solve_task
 from etatrick.numerics.working_set.progress import Progress
 from etatrick.numerics.working_set.task import Task, pose_task
 
@@ -80,12 +79,6 @@ def proximal_gradient(
     if start is None and task.lam > 0 and not np.isfinite(task.curve.start):  # zeros are local minima: try from all
         found.append(descend(task, solve_task(task.under(Affine.of(0.0, 1.0)), first, COARSE).coef, float(tol)))
     return min(found, key=lambda solution: solution.objective)
-
-
-def check_tol(tol: float) -> None:
-    """Raise an error unless the tolerance lies strictly between 0 and 1."""
-    if not (np.ndim(tol) == 0 and np.isreal(tol) and 0 < tol < 1):
-        raise InputError(f"tol = {tol}", "must lie strictly between 0 and 1", "leave it at 1e-12")
 
 
 def descend(task: Task, w: "Floats", tol: float) -> Solution:

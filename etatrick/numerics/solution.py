@@ -1,5 +1,6 @@
 """What every solver returns: the solution with its certificate and how the solve ended, and a path of them along λ."""
 
+from abc import ABC
 from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Literal, final
@@ -80,9 +81,46 @@ class Certificate:
         return {"kind": self.kind, **vars(self)}
 
 
+class Certified(ABC):
+    """What every fitted model is: it has a certificate and says how its solve ended."""
+
+    certificate: Certificate
+    status: Status
+
+    @property
+    def converged(self) -> bool:
+        """Whether the tolerance was met."""
+        return self.status.converged
+
+    @property
+    def gap(self) -> float | None:
+        """The certificate's duality gap."""
+        return self.certificate.gap
+
+    @property
+    def relative_gap(self) -> float | None:
+        """The certificate's relative duality gap."""
+        return self.certificate.relative_gap
+
+    @property
+    def kkt(self) -> float:
+        """The certificate's violation of stationarity."""
+        return self.certificate.kkt
+
+    @property
+    def relative_kkt(self) -> float:
+        """The certificate's relative violation of stationarity."""
+        return self.certificate.relative_kkt
+
+    @property
+    def locally_minimal(self) -> bool:
+        """Whether the second-order conditions hold."""
+        return self.certificate.locally_minimal
+
+
 @final
 @dataclass(frozen=True, eq=False)
-class Solution:
+class Solution(Certified):
     """A solution of Σ_i v_i ℓ(y_i, x_iᵀw + b + o_i) + λ Σ_j Ω(w_j), with what proves it.
 
     Parameters
@@ -115,36 +153,6 @@ class Solution:
     status: Status
     iterations: int
     history: tuple[float, ...]
-
-    @property
-    def converged(self) -> bool:
-        """Whether the tolerance was met."""
-        return self.status.converged
-
-    @property
-    def gap(self) -> float | None:
-        """The certificate's duality gap."""
-        return self.certificate.gap
-
-    @property
-    def relative_gap(self) -> float | None:
-        """The certificate's relative duality gap."""
-        return self.certificate.relative_gap
-
-    @property
-    def kkt(self) -> float:
-        """The certificate's violation of stationarity."""
-        return self.certificate.kkt
-
-    @property
-    def relative_kkt(self) -> float:
-        """The certificate's relative violation of stationarity."""
-        return self.certificate.relative_kkt
-
-    @property
-    def locally_minimal(self) -> bool:
-        """Whether the second-order conditions hold."""
-        return self.certificate.locally_minimal
 
     def to_json(self) -> dict[str, Any]:
         """Return JSON-ready data without the history."""

@@ -5,14 +5,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from etatrick.errors import InputError
 from etatrick.numerics.groups.charges import IDENTITY, Charge
 from etatrick.numerics.groups.descent import descend
 from etatrick.numerics.groups.gathered import Gathered
 from etatrick.numerics.groups.posing import GroupTask, pose_groups
 from etatrick.numerics.solution import Solution
 from etatrick.numerics.working_set.curve import Curve, Shifted
-from etatrick.numerics.working_set.fitting import read_start, solve_task
+from etatrick.numerics.working_set.fitting import check_tol, read_start, solve_task
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -88,12 +87,6 @@ def fit_groups(
     problem = pose_groups(X, y, penalty, lam, loss, fit_intercept, sample_weight, offset)
     w = read_start(start, len(problem.order))
     return solve_groups(problem, w[problem.order], float(tol), Gathered(problem))
-
-
-def check_tol(tol: Any) -> None:
-    """Raise InputError unless 0 < tol < 1."""
-    if not (np.ndim(tol) == 0 and np.isreal(tol) and 0 < tol < 1):
-        raise InputError(f"tol = {tol}", "must lie strictly between 0 and 1", "leave it at 1e-12")
 
 
 def solve_groups(problem: GroupTask, w: "Floats", tol: float, gathered: Gathered) -> Solution:

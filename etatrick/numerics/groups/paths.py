@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from etatrick.errors import InputError
-from etatrick.numerics.groups.fitting import check_tol, solve_groups
+from etatrick.numerics.groups.fitting import solve_groups
 from etatrick.numerics.groups.gathered import Gathered
 from etatrick.numerics.groups.posing import GroupTask, pose_groups
 from etatrick.numerics.solution import Path, Solution
+from etatrick.numerics.working_set.fitting import check_tol
 from etatrick.numerics.working_set.paths import geometric, read_grid
 
 if TYPE_CHECKING:

@@ -5,15 +5,15 @@ from typing import TYPE_CHECKING, Any, final
 
 import numpy as np
 
+from etatrick.numerics.solution import Certificate, Certified, Status
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-
-    from etatrick.numerics.solution import Certificate, Status
 
 
 @final
 @dataclass(frozen=True, eq=False)
-class OutputsFit:
+class OutputsFit(Certified):
     """A fitted model W, b of K outputs with what proves it.
 
     Parameters
@@ -39,41 +39,11 @@ class OutputsFit:
     coef: "NDArray[np.float64]"
     intercept: "NDArray[np.float64]"
     objective: float
-    certificate: "Certificate"
-    status: "Status"
+    certificate: Certificate
+    status: Status
     iterations: int
     history: tuple[float, ...]
     classes: "NDArray[Any] | None" = None
-
-    @property
-    def converged(self) -> bool:
-        """Whether the tolerance was met."""
-        return self.status.converged
-
-    @property
-    def gap(self) -> float | None:
-        """The certificate's duality gap."""
-        return self.certificate.gap
-
-    @property
-    def relative_gap(self) -> float | None:
-        """The certificate's relative duality gap."""
-        return self.certificate.relative_gap
-
-    @property
-    def kkt(self) -> float:
-        """The certificate's violation of stationarity."""
-        return self.certificate.kkt
-
-    @property
-    def relative_kkt(self) -> float:
-        """The certificate's relative violation of stationarity."""
-        return self.certificate.relative_kkt
-
-    @property
-    def locally_minimal(self) -> bool:
-        """Whether the second-order conditions hold."""
-        return self.certificate.locally_minimal
 
     def to_json(self) -> dict[str, Any]:
         """Return JSON-ready data without the history."""

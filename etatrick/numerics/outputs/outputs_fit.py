@@ -14,6 +14,7 @@ from etatrick.numerics.outputs.responses import SquaredErrors
 from etatrick.numerics.outputs.row_squares import fit_row_squares
 from etatrick.numerics.outputs.smooth_outputs import fit_smooth_outputs
 from etatrick.numerics.working_set.curve import Shifted
+from etatrick.numerics.working_set.fitting import check_tol
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -91,8 +92,7 @@ def fit_outputs(
     >>> found.status.name, found.relative_gap < 1e-12
     ('OPTIMAL', True)
     """
-    if not (np.ndim(tol) == 0 and np.isreal(tol) and 0 < tol < 1):
-        raise InputError(f"tol = {tol}", "must lie strictly between 0 and 1", "leave it at 1e-12")
+    check_tol(tol)
     task, classes = pose_outputs(X, Y, penalty, lam, loss, fit_intercept, sample_weight, offset)
     found = solve_outputs(task, _start(start, task.design.shape[1], task.Y.shape[1]), float(tol))
     return replace(found, classes=classes)

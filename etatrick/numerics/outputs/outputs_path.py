@@ -15,6 +15,7 @@ from etatrick.numerics.outputs.outputs_fit import solve_outputs
 from etatrick.numerics.outputs.posing import OutputsTask, pose_outputs
 from etatrick.numerics.outputs.responses import SquaredErrors
 from etatrick.numerics.outputs.row_squares import fit_row_squares
+from etatrick.numerics.working_set.fitting import check_tol
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -68,8 +69,7 @@ def fit_outputs_path(
     >>> fit_outputs_path(np.eye(2), [[3.0, 4.0], [1.0, 0.0]], Rows(penalties["l1"](k=1)), n_lams=2).lams
     array([5.  , 0.05])
     """
-    if not (np.ndim(tol) == 0 and np.isreal(tol) and 0 < tol < 1):
-        raise InputError(f"tol = {tol}", "must lie strictly between 0 and 1", "leave it at 1e-12")
+    check_tol(tol)
     task, classes = pose_outputs(X, Y, penalty, 1.0, loss, fit_intercept, sample_weight, offset)
     grid = _default(task, n_lams, ratio) if lams is None else _grid(lams)
     return OutputsPath(grid, tuple(replace(fit, classes=classes) for fit in _along(task, grid, float(tol), progress)))
