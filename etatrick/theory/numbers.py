@@ -55,7 +55,6 @@ def compiled(expr: Any, *arguments: Any) -> Callable[..., Any]:
     1e-20
     """
     from sympy.codegen.cfunctions import log1p
-    from sympy.codegen.rewriting import expm1_opt, optimize
 
     free = sorted(expr.free_symbols - set(arguments), key=str)
     if free:
@@ -77,17 +76,19 @@ def compiled(expr: Any, *arguments: Any) -> Callable[..., Any]:
         made: Callable[..., Any] = sp.lambdify(arguments, forms[0] if len(forms) == 1 else forms, [OWN, *modules])
         return made
 
-    # exponents as symbols: the library would take exp(17x/19) for a power of exp(x/19), and factor polynomials
-    stand_ins = {e.args[0]: sp.Dummy(real=True) for e in careful.atoms(sp.exp) if _is_unwieldy(e)}
-    short = optimize(careful.replace(sp.exp, lambda u: sp.exp(stand_ins.get(u, u))), [expm1_opt])
-    short = short.xreplace({name: u for u, name in stand_ins.items()})
+    short = attempt(SOON, lambda: _with_expm1(careful))[0] or careful
     steady = decaying(careful)
     sizes = _exponents(short) | _exponents(careful) if steady != careful else _exponents(short) - _exponents(careful)
     return _where_small(function(*sizes, sp.S.Zero), function(short), function(steady)) if sizes else function(short)
 
 
-def _is_unwieldy(expr: Any) -> bool:
-    return any(max(abs(number.p), number.q) > 100 for number in expr.atoms(sp.Rational))
+def _with_expm1(expr: Any) -> Any:
+    """Write exp(u) − 1 as one function; exponents become symbols, or sums of them would be factored as polynomials."""
+    from sympy.codegen.rewriting import expm1_opt, optimize
+
+    stand_ins = {e.args[0]: sp.Dummy(real=True) for e in expr.atoms(sp.exp) if e.free_symbols}
+    short = optimize(expr.replace(sp.exp, lambda u: sp.exp(stand_ins.get(u, u))), [expm1_opt])
+    return short.xreplace({name: u for u, name in stand_ins.items()})
 
 
 def _exponents(expr: Any) -> set[Any]:
