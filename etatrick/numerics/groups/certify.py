@@ -6,18 +6,15 @@ from typing import TYPE_CHECKING, final
 import numpy as np
 
 from etatrick.numerics.groups.charges import IDENTITY
-from etatrick.numerics.losses import Squared
+from etatrick.numerics.working_set.certify import balanced, young
 from etatrick.numerics.working_set.certify import stand as stand_in_coordinates
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from etatrick.numerics.groups.posing import GroupTask
-    from etatrick.numerics.working_set.task import Task
 
     Floats = NDArray[np.float64]
-
-BALANCED = 1e-13  # Σ v u = 0 counts as kept up to this, relative to Σ v|u|
 
 
 @final
@@ -60,7 +57,7 @@ def _gap(problem: "GroupTask", w: "Floats", theta: "Floats", residual: "Floats",
         return stand_in_coordinates(plain, problem.told(w), 0.0, theta).gap
     u = task.loss.slope(task.y, theta)
     if task.intercept:
-        moved = _balanced(task, u, theta, residual)
+        moved = balanced(task, u, theta, residual)
         if moved is None:
             return np.inf
         if moved is not u:
@@ -71,30 +68,7 @@ def _gap(problem: "GroupTask", w: "Floats", theta: "Floats", residual: "Floats",
     else:
         s, conjugate = 1 / max(charge.dual_norm(pull), 1.0), 0.0
     pairing = charge.value(w) - s * float(w @ pull) + conjugate
-    return max(_young(task, theta, s * u), 0.0) + max(pairing, 0.0)
-
-
-def _young(task: "Task", theta: "Floats", u: "Floats") -> float:
-    """Return Σ v [ℓ(θ) + ℓ*(u) − uθ], without cancellation for the squared loss."""
-    if isinstance(task.loss, Squared):
-        return 0.5 * float(task.weights @ (theta - task.y - u) ** 2)
-    inside = task.loss.feasible(task.y, u)
-    return float(task.weights @ (task.loss.value(task.y, theta) + task.loss.conjugate(task.y, inside) - inside * theta))
-
-
-def _balanced(task: "Task", u: "Floats", theta: "Floats", residual: "Floats") -> "Floats | None":
-    """Return a dual point with Σ v u = 0 close to u, u itself where that holds already, None where none was found."""
-    size = float(np.abs(residual).sum())
-    if abs(float(residual.sum())) <= BALANCED * size:
-        return u
-    bend = np.maximum(task.loss.curvature(task.y, theta), 1e-12)
-    moved = u
-    for _ in range(20):
-        excess = float(task.weights @ moved)
-        if abs(excess) <= BALANCED * size:
-            return moved
-        moved = task.loss.feasible(task.y, moved - bend * (excess / float(task.weights @ bend)))
-    return None
+    return max(young(task, theta, s * u), 0.0) + max(pairing, 0.0)
 
 
 def locally_minimal(problem: "GroupTask", standing: Standing, tol: float) -> bool:

@@ -76,7 +76,7 @@ def violation(task: "Task", w: "Floats", pull: "Floats") -> "Floats":
 def _gap(task: "Task", w: "Floats", theta: "Floats", residual: "Floats", pull: "Floats") -> float:
     u = task.loss.slope(task.y, theta)
     if task.intercept:
-        moved = _balanced(task, u, theta, residual)
+        moved = balanced(task, u, theta, residual)
         if moved is None:
             return np.inf
         if moved is not u:
@@ -95,7 +95,7 @@ def _gap(task: "Task", w: "Floats", theta: "Floats", residual: "Floats", pull: "
 
 
 def _gap_at(task: "Task", w: "Floats", theta: "Floats", u: "Floats", z: "Floats") -> float:
-    fit = _young(task, theta, u)
+    fit = young(task, theta, u)
     zeros = w == 0
     at = np.minimum(np.abs(z) / task.lam, task.curve.steepest)
     held = at <= task.curve.start  # Ω* = 0 there
@@ -109,7 +109,7 @@ def _gap_at(task: "Task", w: "Floats", theta: "Floats", u: "Floats", z: "Floats"
     return max(fit, 0.0) + max(pairing, 0.0)
 
 
-def _young(task: "Task", theta: "Floats", u: "Floats") -> float:
+def young(task: "Task", theta: "Floats", u: "Floats") -> float:
     """Return Σ v [ℓ(θ) + ℓ*(u) − uθ], without cancellation for the squared loss."""
     from etatrick.numerics.losses import Squared
 
@@ -119,7 +119,7 @@ def _young(task: "Task", theta: "Floats", u: "Floats") -> float:
     return float(task.weights @ (task.loss.value(task.y, theta) + task.loss.conjugate(task.y, inside) - inside * theta))
 
 
-def _balanced(task: "Task", u: "Floats", theta: "Floats", residual: "Floats") -> "Floats | None":
+def balanced(task: "Task", u: "Floats", theta: "Floats", residual: "Floats") -> "Floats | None":
     """Return a dual point with Σ v u = 0 close to u, u itself where that holds already, None where none was found."""
     size = float(np.abs(residual).sum())
     if abs(float(residual.sum())) <= BALANCED * size:
