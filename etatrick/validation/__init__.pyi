@@ -7,6 +7,8 @@ from .claim import Claim as Claim
 from .ensemble import train_ensemble as train_ensemble
 from .evidence import Evidence as Evidence
 from .evidence import Finding as Finding
+from .experiment import Experiment as Experiment
+from .experiments.registry import reproductions as reproductions
 from .last_layer import LastLayerCheck as LastLayerCheck
 from .last_layer import check_last_layer as check_last_layer
 from .ledger import claims as claims

@@ -46,12 +46,13 @@ class Watcher(Protocol):
 @final
 @dataclass(frozen=True)
 class Setting:
-    """How to run: level of effort, torch device, whom to tell of progress, and the route's earlier results."""
+    """How to run: level, torch device, whom to tell of progress, the route's earlier results, and a data folder."""
 
     level: Level = "quick"
     device: str = "cpu"
     progress: Progress = lambda fraction: None
     finished: Results = field(default_factory=dict)
+    data: str = ""  # a folder of IDX files; empty: the data that ship with scikit-learn, or a download where needed
 
 
 @final
