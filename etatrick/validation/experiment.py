@@ -2,6 +2,7 @@
 
 import time
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, final, get_args
 
 from etatrick.errors import InputError
@@ -72,9 +73,7 @@ class Experiment:
                 watcher.start(part)
             found = store.load(key) if store else None
             if found is None:
-                tell = (
-                    (lambda fraction, part=part: watcher.advance(part, fraction)) if watcher else lambda fraction: None
-                )
+                tell = partial(watcher.advance, part) if watcher else _silent
                 began = time.perf_counter()
                 result = part.run(Setting(level, device, tell, dict(results), data))
                 found = {**result, "seconds": round(time.perf_counter() - began, 1)}
@@ -87,3 +86,7 @@ class Experiment:
             if watcher:
                 watcher.finish(part, reused=reused)
         return self.route.conclude(results)
+
+
+def _silent(fraction: float) -> None:
+    """Tell nobody."""
