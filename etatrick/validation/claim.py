@@ -9,7 +9,7 @@ from etatrick.errors import InputError
 from etatrick.validation.evidence import COLUMNS, NOT_ATTEMPTED, ColumnName, Evidence, Finding
 
 Level = Literal["quick", "full"]
-Relation = Literal["equal", "upper", "lower", "limit", "iff", "refuted"]
+Relation = Literal["equal", "upper", "lower", "limit", "iff", "refuted", "corrected"]
 Results = Mapping[str, Any]
 
 
@@ -111,12 +111,16 @@ class Claim:
         A short title, and the statement with LaTeX inside ``$…$``.
     source : str
         Paper and place.
-    relation : {"equal", "upper", "lower", "limit", "iff", "refuted"}
-        What kind of statement it is.
+    relation : {"equal", "upper", "lower", "limit", "iff", "refuted", "corrected"}
+        What kind of statement it is; *refuted*: it fails; *corrected*: it fails as published and holds as corrected.
     derive, solve, observe : Route or Absent
         The three routes.
     parameters : mapping of str to str
         Parameters of the statement and their domains.
+    tolerance : str
+        The tolerance class of its numbers and the bound, in words.
+    corrected : str
+        For a statement that fails: the one that does hold.
 
     Examples
     --------
@@ -134,6 +138,8 @@ class Claim:
     solve: Route | Absent
     observe: Route | Absent
     parameters: Mapping[str, str] = field(default_factory=dict)
+    tolerance: str = ""
+    corrected: str = ""
 
     def __post_init__(self) -> None:
         names = [part.name for part in self.parts]
@@ -189,7 +195,7 @@ class Claim:
             findings[column] = route.conclude(results)
         return Evidence(
             self.id, self.title, self.statement, self.source, self.relation, self.parameters, level,
-            findings["derived"], findings["solved"], findings["observed"], seconds,
+            findings["derived"], findings["solved"], findings["observed"], seconds, self.tolerance, self.corrected,
         )  # fmt: skip
 
     def _settle(

@@ -9,6 +9,7 @@ from etatrick.theory.verdict import Verdict
 ColumnName = Literal["derived", "solved", "observed"]
 COLUMNS: Final[tuple[ColumnName, ...]] = ("derived", "solved", "observed")
 NOT_ATTEMPTED: Final = "not attempted"
+FAILING: Final = ("refuted", "corrected")  # relations of statements that fail as published
 Cell = str | float | int | bool | None
 
 
@@ -109,6 +110,8 @@ class Evidence:
         How each route settled it.
     seconds : mapping of str to float
         Wall time spent per part (0 where a stored result was used).
+    tolerance, corrected : str
+        The tolerance class in words; for a statement that fails, the one that does hold.
     """
 
     claim: str
@@ -122,6 +125,8 @@ class Evidence:
     solved: Finding
     observed: Finding
     seconds: Mapping[str, float] = field(default_factory=dict)
+    tolerance: str = ""
+    corrected: str = ""
 
     @property
     def findings(self) -> dict[ColumnName, Finding]:
@@ -130,8 +135,13 @@ class Evidence:
 
     @property
     def holds(self) -> bool:
-        """Whether every route that the claim takes reached a positive verdict, and it takes at least one."""
+        """Whether every route that the claim takes bears out its relation, and it takes at least one.
+
+        That is a positive verdict, or, where the relation says that the statement fails, a refutation.
+        """
         taken = [finding for finding in self.findings.values() if finding.method != NOT_ATTEMPTED]
+        if self.relation in FAILING:
+            return bool(taken) and all(finding.status == "refuted" for finding in taken)
         return bool(taken) and all(finding.holds for finding in taken)
 
     def to_json(self) -> dict[str, Any]:
@@ -139,6 +149,8 @@ class Evidence:
         return {
             **{k: getattr(self, k) for k in ("claim", "title", "statement", "source", "relation", "level")},
             "parameters": dict(self.parameters),
+            "tolerance": self.tolerance,
+            "corrected": self.corrected,
             "holds": self.holds,
             **{name: finding.to_json() for name, finding in self.findings.items()},
             "seconds": dict(self.seconds),

@@ -2,13 +2,15 @@
 
 import os
 import secrets
+from collections.abc import Collection
 from pathlib import Path
 
 from etatrick.errors import InputError
 
 REMEDY = "choose another folder for the report"
-PAGE, JSON, FIGURES = "index.html", "report.json", "figures"
-MARKS = {PAGE: b'<meta name="generator" content="etatrick', JSON: b'"schema": "etatrick-report"'}
+PAGE, JSON, SUMMARY, FIGURES, PAGES = "index.html", "report.json", "report.md", "figures", "claims"
+OURS = b'<meta name="generator" content="etatrick'
+MARKS = {PAGE: OURS, JSON: b'"etatrick-report"', SUMMARY: b"# Ledger of claims"}
 
 
 def prepare(out: Path) -> Path:
@@ -36,14 +38,14 @@ def prepare(out: Path) -> Path:
     ...     prepare(Path(folder) / "report").is_dir()
     True
     """
-    for folder in (out, out / FIGURES):
+    for folder in (out, out / FIGURES, out / PAGES):
         if os.path.lexists(folder) and not folder.is_dir():
             raise InputError(str(folder), "the report needs a folder, and this is a file", REMEDY)
     for name, mark in MARKS.items():
         if not _is_ours(out / name, mark):
             raise InputError(str(out / name), "it was not written by etatrick and would be lost", REMEDY)
     try:
-        for folder in (out, out / FIGURES):
+        for folder in (out, out / FIGURES, out / PAGES):
             folder.mkdir(parents=True, exist_ok=True)
             probe = _temporary(folder)
             probe.touch(exist_ok=False)
@@ -84,6 +86,13 @@ def write(path: Path, content: bytes) -> Path:
         temporary.unlink(missing_ok=True)
         raise
     return path
+
+
+def forget(folder: Path, current: Collection[Path]) -> None:
+    """Remove the pages in `folder` that an earlier report wrote and that are not among `current`."""
+    for path in folder.glob("*.html"):
+        if path not in current and path.is_file() and _is_ours(path, OURS):
+            path.unlink()
 
 
 def _temporary(folder: Path) -> Path:

@@ -1,10 +1,11 @@
-"""The report: one self-contained page, a document that obeys its schema, and figures, written atomically."""
+"""The report: an overview, a page per claim, a document that obeys its schema, a summary, and figures."""
 
 import json
 import re
 import shutil
 import subprocess
 from collections.abc import Mapping
+from dataclasses import replace
 from html.parser import HTMLParser
 from importlib import resources
 from itertools import pairwise
@@ -17,7 +18,7 @@ from matplotlib.figure import Figure
 
 from etatrick.errors import InputError
 from etatrick.theory.verdict import MEANING
-from etatrick.validation.evidence import Evidence, Finding, Formula, Picture, Table
+from etatrick.validation.evidence import COLUMNS, NOT_ATTEMPTED, Evidence, Finding, Formula, Picture, Table
 from etatrick.validation.report import ReportFiles, prepare, schema, write_report
 from etatrick.validation.report.mathml import inline, to_mathml
 from etatrick.validation.report.wording import number
@@ -47,7 +48,7 @@ def entry(claim: str, *statuses: str, **more: Any) -> Evidence:
     words = {"title": NASTY, "statement": NASTY, "source": NASTY, "relation": "equal", "level": "quick"}
     return Evidence(
         claim=claim, parameters={NASTY: NASTY}, derived=derived, solved=solved, observed=observed,
-        seconds={NASTY: float("nan"), "fit": 1.25}, **(words | more),
+        seconds={NASTY: float("nan"), "fit": 1.25}, tolerance=NASTY, corrected=NASTY, **(words | more),
     )  # fmt: skip
 
 
@@ -103,60 +104,95 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> ReportFiles:
 
 
 @pytest.fixture(scope="module")
-def html(files: ReportFiles) -> str:
-    return files.page.read_text("utf-8")
+def pages(files: ReportFiles) -> dict[Path, Page]:
+    return {path: Page(path.read_text("utf-8")) for path in (files.page, *files.claims)}
 
 
 @pytest.fixture(scope="module")
-def page(html: str) -> Page:
-    return Page(html)
+def claims(files: ReportFiles, pages: dict[Path, Page]) -> list[Page]:
+    return [pages[path] for path in files.claims]
 
 
-def test_the_page_refers_to_nothing_outside(html: str, page: Page) -> None:
-    assert not re.search(r"https?://|@import|url\(", html)
-    assert {value.partition(":")[0] for value in page.every("src")} == {"data"}
-    assert all(value.startswith(("#", "data:,")) for value in page.every("href"))
-    assert page.count("script") == 0
+def test_pages_refer_to_nothing_outside_the_report(pages: dict[Path, Page]) -> None:
+    root = next(iter(pages)).parent
+    for path, page in pages.items():
+        assert not re.search(r"https?://|@import|url\(", path.read_text("utf-8"))
+        for reference in (*page.every("src"), *page.every("href")):
+            file, _, anchor = reference.partition("#")
+            if reference != "data:,":
+                there = (path.parent / file).resolve() if file else path
+                assert there.is_file()
+                assert there.is_relative_to(root)
+                assert not anchor or anchor in pages[there].every("id")
+        assert page.count("script") == (path.name == "index.html")
 
 
-def test_anchors_resolve_and_ids_are_unique(page: Page) -> None:
-    ids = page.every("id")
-    assert len(set(ids)) == len(ids)
-    wanted = {href[1:] for href in page.every("href") if href.startswith("#")}
-    wanted |= {name for value in page.every("aria-labelledby") for name in value.split()}
-    assert wanted <= set(ids)
+def test_ids_are_unique_and_labels_resolve(pages: dict[Path, Page]) -> None:
+    for page in pages.values():
+        ids = page.every("id")
+        assert len(set(ids)) == len(ids)
+        assert {name for value in page.every("aria-labelledby") for name in value.split()} <= set(ids)
 
 
-def test_the_page_is_structured_for_every_reader(page: Page) -> None:
-    levels = [int(tag[1]) for tag, _ in page.elements if re.fullmatch(r"h[1-6]", tag)]
-    assert levels.count(1) == 1
-    assert levels[0] == 1
-    assert all(after <= before + 1 for before, after in pairwise(levels))
-    assert all(attributes.get("alt") for tag, attributes in page.elements if tag == "img")
-    assert page.count("img") == 3 * len(LEDGER)
-    assert page.count("caption") == page.count("table")
-    assert all(attributes.get("scope") for tag, attributes in page.elements if tag == "th")
-    assert {page.count(tag) for tag in ("header", "main", "footer")} == {1}
-    assert page.elements[0] == ("html", {"lang": "en"})
+def test_pages_are_structured_for_every_reader(pages: dict[Path, Page]) -> None:
+    for page in pages.values():
+        levels = [int(tag[1]) for tag, _ in page.elements if re.fullmatch(r"h[1-6]", tag)]
+        assert levels.count(1) == 1
+        assert levels[0] == 1
+        assert all(after <= before + 1 for before, after in pairwise(levels))
+        assert all(attributes.get("alt") for tag, attributes in page.elements if tag == "img")
+        assert page.count("caption") == page.count("table")
+        assert all(attributes.get("scope") for tag, attributes in page.elements if tag == "th")
+        assert {page.count(tag) for tag in ("main", "footer")} == {1}
+        assert page.elements[0] == ("html", {"lang": "en"})
 
 
-def test_statuses_are_words_and_text_is_escaped(html: str, page: Page) -> None:
-    words = page.text
-    assert all(words.count(status) > 1 and meaning in words for status, meaning in MEANING.items())
-    assert words.count("<script>alert('x')</script> \"quoted\" & </style> ünïcödé ξ ∞") > 50
-    assert "<script" not in html
-    assert "{{ 7 * 7 }}" in words
-    assert 'claims["flip-side/log-sum"].run()' in words
-    assert 'claims["../</script>"].run("full")' in words
-    assert "NaN" not in words
-    assert "nan" not in words.split()
+def test_every_claim_has_its_page_with_figures_and_neighbours(files: ReportFiles, claims: list[Page]) -> None:
+    assert len({path.name.lower() for path in files.claims}) == len(LEDGER)
+    assert [page.count("img") for page in claims] == [3] * len(LEDGER)
+    assert [sum(rel in ("prev", "next") for rel in page.every("rel")) for page in claims] == [1, 2, 2, 2, 1]
 
 
-def test_formulas_are_mathml_or_their_source(page: Page) -> None:
-    formulas = [attributes for tag, attributes in page.elements if tag == "math"]
-    assert sum(attributes["display"] == "block" for attributes in formulas) == 3 * len(LEDGER)
-    assert all(attributes["alttext"] for attributes in formulas)
-    assert r"\frac{<b>" in page.text
+def test_statuses_are_words_and_text_is_escaped(
+    files: ReportFiles, pages: dict[Path, Page], claims: list[Page]
+) -> None:
+    overview = pages[files.page].text
+    assert all(overview.count(status) > 1 and meaning in overview for status, meaning in MEANING.items())
+    for page in claims:
+        assert page.text.count("<script>alert('x')</script> \"quoted\" & </style> ünïcödé ξ ∞") > 15
+        assert "{{ 7 * 7 }}" in page.text
+        assert "What does hold." in page.text
+        assert "nan" not in page.text.split()
+    assert all("<script" not in path.read_text("utf-8") for path in files.claims)
+    assert files.page.read_text("utf-8").count("<script") == 1
+    assert 'claims["flip-side/log-sum"].run()' in claims[0].text
+    assert 'claims["../</script>"].run("full")' in claims[2].text
+
+
+def test_a_route_not_taken_is_no_verdict(tmp_path: Path) -> None:
+    partial = entry("a/b", "proved", "unknown", "checked")
+    partial = replace(partial, observed=Finding("unknown", NOT_ATTEMPTED, summary="No noise is drawn here."))
+    files = write_report([partial], tmp_path, draw=draw)
+    assert "does not apply" in Page(files.claims[0].read_text()).text
+    assert "| proved | unknown | — |" in files.summary.read_text()
+    row = next(attributes for tag, attributes in Page(files.page.read_text()).elements if attributes.get("data-words"))
+    assert [row[f"data-{name}"] for name in COLUMNS] == ["proved", "unknown", "absent"]
+
+
+def test_the_summary_counts_every_verdict(files: ReportFiles) -> None:
+    lines = files.summary.read_text("utf-8").splitlines()
+    assert "| proved | 4 | 2 | 2 |" in lines
+    assert "| refuted | 1 | 0 | 1 |" in lines
+    assert sum(line.endswith("| proved | proved | proved |") for line in lines) == 2
+    assert not any("<script>" in line for line in lines if line.startswith("|"))
+
+
+def test_formulas_are_mathml_or_their_source(claims: list[Page]) -> None:
+    for page in claims:
+        formulas = [attributes for tag, attributes in page.elements if tag == "math"]
+        assert sum(attributes["display"] == "block" for attributes in formulas) == 3
+        assert all(attributes["alttext"] for attributes in formulas)
+        assert r"\frac{<b>" in page.text
 
 
 def test_the_document_obeys_its_schema(files: ReportFiles) -> None:
@@ -192,7 +228,15 @@ def test_writing_again_replaces_only_the_report(tmp_path: Path) -> None:
         written = write_report(LEDGER[:1], tmp_path, draw=draw)
     assert all(path.read_text() == "mine" for path in strangers)
     left = {path for path in tmp_path.rglob("*") if path.is_file()}
-    assert left == {written.page, written.json, *written.figures, *strangers}
+    assert left == {written.page, written.json, written.summary, *written.claims, *written.figures, *strangers}
+
+
+def test_pages_of_claims_that_are_gone_go_too(tmp_path: Path) -> None:
+    first = write_report(LEDGER[2:4], tmp_path, draw=draw)
+    (tmp_path / "claims" / "mine.html").write_text("mine")
+    write_report(LEDGER[3:4], tmp_path, draw=draw)
+    assert [path.is_file() for path in first.claims] == [False, True]
+    assert (tmp_path / "claims" / "mine.html").read_text() == "mine"
 
 
 def test_a_failing_drawing_leaves_the_old_report(tmp_path: Path) -> None:
@@ -203,7 +247,8 @@ def test_a_failing_drawing_leaves_the_old_report(tmp_path: Path) -> None:
     with pytest.raises(RuntimeError):
         write_report(LEDGER, tmp_path, draw=broken)
     assert (tmp_path / "index.html").read_bytes() == old
-    assert sorted(path.name for path in tmp_path.rglob("*")) == ["figures", "index.html", "report.json"]
+    left = sorted(path.name for path in tmp_path.rglob("*"))
+    assert left == ["claims", "figures", "index.html", "report.json", "report.md"]
 
 
 @pytest.mark.parametrize("place", ["file", "file/below", "file/far/below", "taken", "foreign"])
@@ -284,14 +329,27 @@ def test_text_has_contrast_in_every_theme() -> None:
             assert (light + 0.05) / (dark + 0.05) >= 4.5, (ink, back)
 
 
-@pytest.mark.slow
-@pytest.mark.skipif(not Path(CHROMIUM).exists(), reason="chromium is not installed")
-def test_a_browser_renders_the_page(files: ReportFiles, tmp_path: Path) -> None:
+def dumped(address: str, profile: Path) -> Page:
+    """Return a page as a headless browser shows it."""
     flags = "--headless --no-sandbox --disable-gpu --disable-background-networking --disable-component-update"
     flags += " --disable-sync --no-first-run --virtual-time-budget=2000 --dump-dom"
-    command = [CHROMIUM, *flags.split(), f"--user-data-dir={tmp_path / 'profile'}", files.page.as_uri()]
+    command = [CHROMIUM, *flags.split(), f"--user-data-dir={profile}", address]
     shown = subprocess.run(command, capture_output=True, timeout=120, check=True).stdout.decode()
-    seen = Page(shown.partition("<html")[1] + shown.partition("<html")[2])
-    assert "Ledger of claims" in seen.text
-    assert seen.count("article") == len(LEDGER)
-    assert seen.count("script") == 0
+    return Page(shown.partition("<html")[1] + shown.partition("<html")[2])
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path(CHROMIUM).exists(), reason="chromium is not installed")
+def test_a_browser_shows_filters_and_claims(files: ReportFiles, tmp_path: Path) -> None:
+    def rows(page: Page) -> list[bool]:
+        return ["hidden" not in attributes for tag, attributes in page.elements if "data-words" in attributes]
+
+    everything = dumped(files.page.as_uri(), tmp_path)
+    assert rows(everything) == [True] * len(LEDGER)
+    assert f"{len(LEDGER)} of {len(LEDGER)} claims shown" in everything.text
+    some = dumped(files.page.as_uri() + "#verdict=refuted&route=observed", tmp_path)
+    assert rows(some) == [False, False, True, False, False]
+    assert rows(dumped(files.page.as_uri() + "#search=derived-evidence", tmp_path)) == [False] * 4 + [True]
+    page = dumped(files.claims[0].as_uri(), tmp_path)
+    assert page.count("article") == 1
+    assert page.count("script") == 0

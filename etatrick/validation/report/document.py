@@ -11,7 +11,7 @@ from typing import Any
 
 from etatrick.validation.evidence import Evidence
 
-VERSION = 1
+VERSION = 2
 LIBRARIES = ("numpy", "scipy", "sympy", "torch", "cvxpy", "scikit-learn")
 
 
@@ -50,7 +50,7 @@ def document(entries: Sequence[Evidence], command: str) -> dict[str, Any]:
 
 def encoded(content: Mapping[str, Any]) -> bytes:
     """Return a document as UTF-8 bytes of strict JSON (no NaN or Infinity)."""
-    return (json.dumps(content, indent=1, allow_nan=False) + "\n").encode()
+    return (json.dumps(content, ensure_ascii=False, allow_nan=False, separators=(",", ":")) + "\n").encode()
 
 
 def schema() -> dict[str, Any]:

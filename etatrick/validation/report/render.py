@@ -6,19 +6,22 @@ from pathlib import Path
 from typing import final
 
 from etatrick.validation.evidence import Evidence
-from etatrick.validation.files import FIGURES, JSON, PAGE, prepare, write
+from etatrick.validation.files import FIGURES, JSON, PAGE, PAGES, SUMMARY, forget, prepare, write
 from etatrick.validation.report.document import document, encoded
 from etatrick.validation.report.figures import Draw, drawings
-from etatrick.validation.report.page import page
+from etatrick.validation.report.pages import pages
+from etatrick.validation.report.summary import summary
 
 
 @final
 @dataclass(frozen=True)
 class ReportFiles:
-    """The files of a report: the page, the JSON document, and the figures (SVG and PNG)."""
+    """The files of a report: overview, a page per claim, JSON document, Markdown summary, figures (SVG and PNG)."""
 
     page: Path
     json: Path
+    summary: Path
+    claims: tuple[Path, ...]
     figures: tuple[Path, ...]
 
 
@@ -60,10 +63,18 @@ def write_report(
     prepare(out)
     content = document(entries, command)
     drawn = drawings(entries, draw)
-    html = page(entries, drawn, content).encode("utf-8", "replace")
+    overview, claims = pages(entries, drawn, content)
     figures = tuple(
         write(out / FIGURES / f"{drawing.stem}.{kind}", image)
         for drawing in drawn.values()
         for kind, image in (("svg", drawing.svg), ("png", drawing.png))
     )
-    return ReportFiles(write(out / PAGE, html), write(out / JSON, encoded(content)), figures)
+    written = tuple(write(out / PAGES / name, html.encode("utf-8", "replace")) for name, html in claims.items())
+    forget(out / PAGES, written)
+    return ReportFiles(
+        write(out / PAGE, overview.encode("utf-8", "replace")),
+        write(out / JSON, encoded(content)),
+        write(out / SUMMARY, summary(entries, content).encode("utf-8", "replace")),
+        written,
+        figures,
+    )

@@ -2,6 +2,7 @@
 
 import math
 import re
+import shlex
 from typing import Final
 
 from etatrick.theory.verdict import Status
@@ -31,6 +32,7 @@ RELATION: Final[dict[str, str]] = {
     "limit": "one quantity tends to another",
     "iff": "two conditions are equivalent",
     "refuted": "a statement that fails",
+    "corrected": "a statement that holds in a corrected form",
 }
 
 
@@ -81,3 +83,37 @@ def unique(name: str, taken: set[str]) -> str:
         candidate = f"{name}-{count}"
     taken.add(candidate.lower())
     return candidate
+
+
+def quoted(word: str) -> str:
+    """Return `word` as a shell reads it back.
+
+    Examples
+    --------
+    >>> quoted("flip-side/log-sum"), quoted("a b")
+    ('flip-side/log-sum', "'a b'")
+    """
+    return shlex.quote(word)
+
+
+def markdown(text: str) -> str:
+    """Return plain text with formulas between dollars so that a Markdown table shows it as it is.
+
+    Examples
+    --------
+    >>> markdown("a|b <i>") == "a" + chr(92) + "|b &lt;i&gt;"
+    True
+    """
+    plain = re.sub(r"\s+", " ", text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;"))
+    return re.sub(r"[|]" if "$" in plain else r"[\\`*_\[\]|]", r"\\\g<0>", plain)
+
+
+def family(claim: str) -> str:
+    """Return the heading of a family of claims: the words before the slash of their ids.
+
+    Examples
+    --------
+    >>> family("flip-side/log-sum-duality")
+    'Flip side'
+    """
+    return claim.partition("/")[0].replace("-", " ").capitalize()
