@@ -103,14 +103,14 @@ def root(function: Callable[[float], float], target: float) -> float:
     def gap(logarithm: float) -> float:
         try:
             with np.errstate(all="ignore"):
-                value = float(function(float(np.exp(logarithm))))
+                value = float(function(np.exp(np.float64(logarithm))))  # NumPy's numbers divide by 0 without raising
         except OverflowError:
             return 1e300
         return -1e300 if np.isnan(value) else float(np.clip(value - target, -1e300, 1e300))
 
     low, high = -1.0, 1.0
     while gap(low) > 0 and low > -690:
-        low *= 2
+        low = max(2 * low, -700.0)  # below, exp(low) is no normal number
     if gap(low) > 0:
         return 0.0
     if low < -1.0:

@@ -261,6 +261,9 @@ FOUND = [
     Rule("eta_hat", Piece("min(Piecewise((w**(1/3), w <= 2), (w/0.5, True)), sinh(w))", lambda v: min(mp.cbrt(v)
          if v <= 2 else 2 * v, mp.sinh(v)), (lambda v: v - 2, lambda v: mp.cbrt(v) - mp.sinh(v),
          lambda v: 2 * v - mp.sinh(v))), ()),
+    # η̂ is constant near 0: the search for its inverse divided by the number 0
+    Rule("eta_hat", Piece("max(w/1.5, w)/Piecewise((w/a, w <= a), (w, True))", lambda v: max(v / 1.5, v)
+         / (v / CURRENT["a"] if v <= CURRENT["a"] else v), (lambda v: v - CURRENT["a"],)), ("a",)),
 ]  # fmt: skip
 
 
