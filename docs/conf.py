@@ -24,6 +24,7 @@ extensions = [
     "myst_nb",
     "absolute_values",
     "catalogue",
+    "ledger",
     "mathml",
 ]
 exclude_patterns = ["_build", "jupyter_execute", "**.ipynb_checkpoints"]

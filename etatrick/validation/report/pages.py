@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from itertools import groupby
 from typing import Any
 
 from etatrick.validation.evidence import COLUMNS, Evidence
@@ -36,22 +35,23 @@ def pages(
     taken: set[str] = set()
     shown = [_shown(entry, index, drawn, taken) for index, entry in enumerate(entries)]
     counts = Counter((part["name"], part["label"]) for claim in shown for part in claim["columns"])
-    families = [list(claims) for _, claims in groupby(shown, key=lambda claim: claim["family"])]
+    groups = wording.families(shown, lambda claim: str(claim["entry"].claim))
     overview = templates.get_template("index.html.j2").render(
-        groups=[(claims[0]["family"], claims) for claims in families],
+        groups=groups,
         counts=counts, relations=sorted({entry.relation for entry in entries}), total=len(entries),
     )  # fmt: skip
     page = templates.get_template("claim.html.j2")
-    around = [None, *shown, None]
-    return overview, {
+    around = [None, *(claim for _, claims in groups for claim in claims), None]
+    made = {
         claim["name"]: page.render(
             **{**claim, "previous": before, "next": after}, snippet=snippet(claim["entry"]),
             relation=wording.RELATION.get(claim["entry"].relation, claim["entry"].relation),
             shell=f"etatrick verify {wording.quoted(claim['entry'].claim)}",
             total=sum(claim["entry"].seconds.values()),
         )
-        for before, claim, after in zip(around, shown, around[2:], strict=False)
+        for before, claim, after in zip(around, around[1:], around[2:], strict=False) if claim
     }  # fmt: skip
+    return overview, {claim["name"]: made[claim["name"]] for claim in shown}
 
 
 def _shown(entry: Evidence, index: int, drawn: Mapping[Place, Drawing], taken: set[str]) -> dict[str, Any]:
@@ -61,7 +61,6 @@ def _shown(entry: Evidence, index: int, drawn: Mapping[Place, Drawing], taken: s
         "title": entry.title,
         "name": name,
         "file": f"{PAGES}/{name}",
-        "family": wording.family(entry.claim),
         "columns": [column(part, entry.findings[part], index, drawn) for part in COLUMNS],
         "words": " ".join((entry.claim, entry.title, entry.statement, entry.source)).lower(),
     }

@@ -3,11 +3,13 @@
 import math
 import re
 import shlex
-from typing import Final
+from collections.abc import Callable, Iterable
+from typing import Final, TypeVar
 
 from etatrick.theory.verdict import Status
 from etatrick.validation.evidence import Cell, ColumnName
 
+Claimed = TypeVar("Claimed")
 MARK: Final[dict[Status, str]] = {
     "proved": "■",
     "certified": "◆",
@@ -117,3 +119,17 @@ def family(claim: str) -> str:
     'Flip side'
     """
     return claim.partition("/")[0].replace("-", " ").capitalize()
+
+
+def families(claims: Iterable[Claimed], name: Callable[[Claimed], str]) -> list[tuple[str, list[Claimed]]]:
+    """Return claims under the headings of their families, in the order in which each family first appears.
+
+    Examples
+    --------
+    >>> families(["a-b/x", "c/y", "a-b/z"], str)
+    [('A b', ['a-b/x', 'a-b/z']), ('C', ['c/y'])]
+    """
+    found: dict[str, list[Claimed]] = {}
+    for claim in claims:
+        found.setdefault(family(name(claim)), []).append(claim)
+    return list(found.items())
