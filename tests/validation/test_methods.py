@@ -16,10 +16,14 @@ from etatrick.validation.methods import (
     LEAST_ALPHA,
     AdaProx,
     AdaTikhonov,
+    DerivedDual,
+    Dual,
     EtaTrick,
     FixedRateDropout,
+    LogSumDual,
     Method,
     PenaltyGradient,
+    PublishedLogSumDual,
     Training,
 )
 from etatrick.validation.network import StackedNetwork
@@ -346,3 +350,87 @@ def test_a_method_takes_any_duality() -> None:
         training.optimizer.step()
         training.after_step()
         assert all(bool(torch.isfinite(weight).all()) for weight in net.weights)
+
+
+# --- duals of the η-trick in closed form ---------------------------------------------------------------------------
+
+
+def growth_by_autograd(dual: Any, z: Tensor, lam: float) -> Tensor:
+    """Return η f′(η) from f by autograd."""
+    eta = (lam * torch.exp(z)).requires_grad_(True)
+    (slope,) = torch.autograd.grad(torch_function(dual, eta_symbol)(eta).sum(), eta)
+    return eta.detach() * slope
+
+
+CLOSED = ((LogSumDual(2.0), correct_dual), (PublishedLogSumDual(2.0), doubled_dual))
+
+
+@pytest.mark.parametrize(("dual", "formula"), CLOSED, ids=["correct", "published"])
+def test_closed_duals_are_the_slopes_of_their_formulas(dual: Dual, formula: Any) -> None:
+    z = torch.linspace(-2, 9, 60, dtype=torch.float64)
+    wanted = growth_by_autograd(formula(), z, LAM)
+    assert worst([dual.growth(z, LAM)], [wanted]) <= FLOAT64
+
+
+@pytest.mark.parametrize("dual", [LogSumDual(2.0), PublishedLogSumDual(2.0)], ids=["correct", "published"])
+def test_closed_duals_keep_their_digits_in_single_precision(dual: Dual) -> None:
+    z = torch.linspace(-20, 9, 60, dtype=torch.float64)
+    exact, found = dual.growth(z, 1e-3), dual.growth(z.float(), 1e-3).double()
+    assert float(((found - exact) / exact).abs().max()) < 1e-5
+
+
+def test_the_two_log_sum_duals_are_told_apart() -> None:
+    z = torch.zeros(1, dtype=torch.float64)
+    assert float(PublishedLogSumDual(2.0).growth(z, 1.0)) < 0.7 * float(LogSumDual(2.0).growth(z, 1.0))
+
+
+def test_the_closed_dual_of_log_sum_is_the_derived_one() -> None:
+    z = torch.linspace(-3, 9, 40, dtype=torch.float64)
+    assert worst([LogSumDual(2.0).growth(z, LAM)], [DerivedDual(LOG_SUM).growth(z, LAM)]) <= FLOAT64
+    found, wanted = (added(EtaTrick(d, LAM), network()) for d in (LogSumDual(2.0), LOG_SUM))
+    assert worst(found, wanted) <= CERTIFICATE
+
+
+def test_the_published_dual_imposes_a_penalty_without_a_kink() -> None:
+    # stationarity in η: w² = η·(η f′); the slope w/η at 0 vanishes for the published dual, not for the correct one
+    z = torch.tensor([-14.0], dtype=torch.float64)
+    eta = torch.exp(z)
+    slopes = [float((dual.growth(z, 1.0) / eta).sqrt()) for dual in (LogSumDual(2.0), PublishedLogSumDual(2.0))]
+    assert slopes[0] == pytest.approx(0.5, rel=1e-5)  # 1/ε
+    assert slopes[1] < 0.01
+
+
+# --- retain probabilities ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("method", [PenaltyGradient(LOG_SUM, LAM), AdaTikhonov(LOG_SUM, LAM)], ids=lambda m: m.name)
+def test_retain_probabilities_follow_the_rule(method: Method) -> None:
+    net = network()
+    training = begun(method, net)
+    training.after_step()
+    for weight, alpha in zip(net.weights, training.retain_probabilities(), strict=True):
+        wanted = torch.tensor(LOG_SUM.alpha_at(weight.detach().numpy(), LAM))
+        assert float((alpha - wanted).abs().max()) <= CERTIFICATE
+
+
+def test_the_eta_trick_retains_by_its_log_odds() -> None:
+    training = begun(EtaTrick(LOG_SUM, LAM), network())
+    z = torch.tensor(Z_START, dtype=torch.float64)
+    for alpha in training.retain_probabilities():
+        assert float((alpha - z.exp() / (1 + z.exp())).abs().max()) <= CERTIFICATE
+
+
+def test_ada_prox_retains_what_it_multiplied_by() -> None:
+    net = network()
+    training = begun(AdaProx(LOG_SUM, LAM), net)
+    for weight in net.weights:
+        weight.grad = torch.ones_like(weight)
+    training.optimizer.step()
+    before = [weight.detach().clone() for weight in net.weights]
+    training.after_step()
+    for old, weight, alpha in zip(before, net.weights, training.retain_probabilities(), strict=True):
+        assert float((old * alpha - weight.detach()).abs().max()) <= CERTIFICATE
+
+
+def test_fixed_rate_dropout_retains_at_its_rate() -> None:
+    assert all(bool((alpha == 0.4).all()) for alpha in begun(FixedRateDropout(0.4), network()).retain_probabilities())
