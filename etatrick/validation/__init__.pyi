@@ -13,5 +13,7 @@ from .last_layer import LastLayerCheck as LastLayerCheck
 from .last_layer import check_last_layer as check_last_layer
 from .ledger import claims as claims
 from .linear_ensemble import train_linear_ensemble as train_linear_ensemble
+from .module_ensemble import train_modules as train_modules
 from .report import write_report as write_report
 from .store import DirectoryStore as DirectoryStore
+from .sweeping import sweep as sweep

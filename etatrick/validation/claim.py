@@ -184,7 +184,7 @@ class Claim:
         """
         if level not in get_args(Level):
             raise InputError(f"level = {level}", "is no level", f"choose one of: {', '.join(get_args(Level))}")
-        findings: dict[str, Finding] = {}
+        findings: dict[ColumnName, Finding] = {}
         seconds: dict[str, float] = {}
         for column, route in self.routes.items():
             results: dict[str, Any] = {}
@@ -193,6 +193,10 @@ class Claim:
                 results[part.name], reused = self._settle(part, level, device, results, store, watcher)
                 seconds[part.name] = 0.0 if reused else round(time.perf_counter() - began, 3)
             findings[column] = route.conclude(results)
+        return self.entry(level, findings, seconds)
+
+    def entry(self, level: Level, findings: Mapping[ColumnName, Finding], seconds: Mapping[str, float]) -> Evidence:
+        """Return the ledger entry with these findings, by column, and the seconds spent on each part."""
         return Evidence(
             self.id, self.title, self.statement, self.source, self.relation, self.parameters, level,
             findings["derived"], findings["solved"], findings["observed"], seconds, self.tolerance, self.corrected,

@@ -2,53 +2,16 @@
 
 import json
 import sys
-from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 import etatrick
 from etatrick.errors import InputError
-from etatrick.validation.printing import (
-    catalogue_text,
-    claims_text,
-    duality_json,
-    duality_text,
-    recheck_text,
-    verify_text,
-)
-
-if TYPE_CHECKING:
-    from etatrick.validation.claim import Level
-
-EXIT_CODES = """
-\b
-Exit codes:
-  0  done; every claim asked for holds
-  1  a claim was refuted or could not be settled
-  2  bad input: one sentence says what, why, and what to do
-  130  interrupted; finished parts are kept
-"""
-as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of text.")
-
-
-class Group(click.Group):
-    """Turns bad input into one sentence and exit code 2, and an interrupt into exit code 130."""
-
-    def invoke(self, ctx: click.Context) -> Any:
-        """Run the command."""
-        try:
-            return super().invoke(ctx)
-        except InputError as error:
-            click.echo(f"etatrick: {error}", err=True)
-            ctx.exit(2)
-        except KeyboardInterrupt:
-            click.echo(
-                "etatrick: interrupted; finished parts are kept, the same command goes on from there.",
-                err=True,
-            )
-            ctx.exit(130)
+from etatrick.validation.cli_ledger import claims, diff, experiment, figure, verify
+from etatrick.validation.command_group import EXIT_CODES, Group, as_json, show
+from etatrick.validation.printing import catalogue_text, duality_json, duality_text, recheck_text
 
 
 @click.group(cls=Group, epilog=EXIT_CODES, context_settings={"help_option_names": ["-h", "--help"]})
@@ -61,6 +24,7 @@ def main() -> None:
       etatrick derive 'w*(w+2)'      what adaptive dropout with η̂(w) = w(w+2) really penalises
       etatrick claims                what the ledger holds
       etatrick verify                settle every claim and write report/index.html
+      etatrick experiment            list published experiments; with a name, run one again
     """
 
 
@@ -105,7 +69,7 @@ def derive(
         raise InputError(expression, "is derived by numbers alone", "use it in Python: strategies[…]().duality")
     if certificates is not None:
         write(Path(certificates), json.dumps(duality.certificates(), ensure_ascii=False, indent=1).encode())
-    _show(as_json, duality_json(duality), duality_text)
+    show(as_json, duality_json(duality), duality_text)
 
 
 @main.command()
@@ -118,7 +82,7 @@ def catalogue(as_json: bool) -> None:
         kind: {f.name: {"parameters": [p.domain for p in f.parameters], "source": f.source} for f in entries.values()}
         for kind, entries in (("penalties", penalties), ("strategies", strategies))
     }
-    _show(as_json, data, catalogue_text)
+    show(as_json, data, catalogue_text)
 
 
 @main.command()
@@ -130,7 +94,7 @@ def recheck(file: str, as_json: bool) -> None:
 
     report = recheck_file(file)
     rows = {name: vars(result) for name, result in report.results.items()}
-    _show(as_json, {"ok": report.ok, "results": rows}, recheck_text)
+    show(as_json, {"ok": report.ok, "results": rows}, recheck_text)
     sys.exit(0 if report.ok else 1)
 
 
@@ -160,71 +124,8 @@ def solve(data: str, as_json: bool, **order: Any) -> None:
     from etatrick.validation.solution_tables import solved_text
     from etatrick.validation.solving import Order, solve_file
 
-    _show(as_json, solve_file(Path(data), Order(**order)), solved_text)
+    show(as_json, solve_file(Path(data), Order(**order)), solved_text)
 
 
-@main.command()
-@as_json
-def claims(as_json: bool) -> None:
-    """List the claims of the ledger."""
-    from etatrick.validation.ledger import claims as ledger
-
-    rows = [
-        {
-            **{key: getattr(claim, key) for key in ("id", "title", "source", "relation", "statement")},
-            "parts": [part.name for part in claim.parts],
-        }
-        for claim in ledger.values()
-    ]
-    _show(as_json, {"claims": rows}, claims_text)
-
-
-@main.command(epilog=EXIT_CODES)
-@click.argument("names", nargs=-1, metavar="[CLAIM]…")
-@click.option("--level", type=click.Choice(["quick", "full"]), default="quick", show_default=True, help="Effort.")
-@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, …: where networks train.")
-@click.option("--out", default="report", show_default=True, metavar="DIR", help="Folder of the report.")
-@as_json
-def verify(names: tuple[str, ...], level: "Level", device: str, out: str, as_json: bool) -> None:
-    """Settle claims (all of them by default) and write the report.
-
-    Each claim is derived, solved and observed, part by part; finished parts are kept in DIR/parts and used
-    again, so an interrupted run goes on where it stopped.
-    """
-    from etatrick.validation.files import prepare
-    from etatrick.validation.ledger import claims as ledger
-    from etatrick.validation.verification import chosen_device, verify_claims
-
-    chosen = [ledger[name] for name in names] or ledger.values()
-    target = prepare(Path(out))
-    where = chosen_device(device)
-    entries, files = verify_claims(chosen, target, level=level, device=where, command=_command())
-    summary = {
-        "report": str(files.page),
-        "claims": {
-            entry.claim: {column: finding.status for column, finding in entry.findings.items()} for entry in entries
-        },
-    }
-    _show(as_json, summary, verify_text)
-    sys.exit(0 if all(entry.holds for entry in entries) else 1)
-
-
-@main.command()
-@click.argument("name")
-@click.option("--from", "source", default="report/report.json", show_default=True, help="A report's JSON.")
-@click.option("--out", default=None, metavar="FILE", help="Where to write it (.svg, .png, .pdf).  [NAME.svg]")
-@as_json
-def figure(name: str, source: str, out: str | None, as_json: bool) -> None:
-    """Draw a figure of the gallery, or one of a report again, as a vector file by default."""
-    from etatrick.validation.verification import redraw
-
-    written = redraw(name, Path(source), Path(out or f"{name}.svg"))
-    _show(as_json, {"figure": str(written)}, lambda data: f"wrote {data['figure']}")
-
-
-def _command() -> str:
-    return " ".join(["etatrick", *sys.argv[1:]])
-
-
-def _show(as_json: bool, data: dict[str, Any], text: Callable[[Mapping[str, Any]], str]) -> None:
-    click.echo(json.dumps(data, ensure_ascii=False, indent=2) if as_json else text(data))
+for command in (claims, verify, diff, experiment, figure):
+    main.add_command(command)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from etatrick.errors import InputError
 
-REMEDY = "choose another folder for the report"
+REMEDY = "choose another folder with --out"
 PAGE, JSON, SUMMARY, FIGURES, PAGES = "index.html", "report.json", "report.md", "figures", "claims"
 OURS = b'<meta name="generator" content="etatrick'
 MARKS = {PAGE: OURS, JSON: b'"etatrick-report"', SUMMARY: b"# Ledger of claims"}
@@ -44,16 +44,46 @@ def prepare(out: Path) -> Path:
     for name, mark in MARKS.items():
         if not _is_ours(out / name, mark):
             raise InputError(str(out / name), "it was not written by etatrick and would be lost", REMEDY)
+    for folder in (out, out / FIGURES, out / PAGES):
+        prepare_folder(folder)
+    return out
+
+
+def prepare_folder(folder: Path) -> Path:
+    """Make sure that files can be written to a folder, creating it when it is missing.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+
+    Returns
+    -------
+    pathlib.Path
+        The same folder.
+
+    Raises
+    ------
+    InputError
+        If it is a file, or cannot be created or written.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     prepare_folder(Path(folder) / "new").is_dir()
+    True
+    """
+    if os.path.lexists(folder) and not folder.is_dir():
+        raise InputError(str(folder), "a folder is needed, and this is a file", REMEDY)
     try:
-        for folder in (out, out / FIGURES, out / PAGES):
-            folder.mkdir(parents=True, exist_ok=True)
-            probe = _temporary(folder)
-            probe.touch(exist_ok=False)
-            probe.unlink()
+        folder.mkdir(parents=True, exist_ok=True)
+        probe = _temporary(folder)
+        probe.touch(exist_ok=False)
+        probe.unlink()
     except OSError as error:
         reason = error.strerror or type(error).__name__
-        raise InputError(str(out), f"the report's folder must be writable ({reason})", REMEDY) from error
-    return out
+        raise InputError(str(folder), f"the folder must be writable ({reason})", REMEDY) from error
+    return folder
 
 
 def write(path: Path, content: bytes) -> Path:

@@ -41,6 +41,38 @@ class StackedNetwork:
         return cls(weights, biases)
 
     @property
+    def members(self) -> int:
+        """Number of networks."""
+        return int(self.weights[0].shape[0])
+
+    def part(self, first: int, last: int) -> "StackedNetwork":
+        """Return the networks first, …, last − 1 as a stack that shares their storage, with gradients of its own.
+
+        Examples
+        --------
+        >>> net = StackedNetwork.initialised((4, 3, 2), seeds=[0, 1, 2])
+        >>> net.part(1, 3)(torch.ones(2, 5, 4)).shape
+        torch.Size([2, 5, 2])
+        """
+        weights, biases = ([nn.Parameter(p.data[first:last]) for p in stack] for stack in (self.weights, self.biases))
+        return StackedNetwork(weights, biases)
+
+    def finite(self) -> Tensor:
+        """Tell for each network whether all its weights are finite, shape (members,)."""
+        return torch.stack([weight.detach().isfinite().flatten(1).all(1) for weight in self.weights]).all(0)
+
+    def error(self, inputs: Tensor, labels: Tensor) -> Tensor:
+        """Return the fraction of samples misclassified, one number per network, for `inputs` (n, features)."""
+        with torch.no_grad():
+            wrong = self(inputs.expand(self.members, -1, -1)).argmax(-1) != labels
+        return wrong.to(torch.float64).mean(1)
+
+    def mean_size(self) -> Tensor:
+        """Return the mean |w| of each network."""
+        total = torch.stack([weight.detach().abs().sum((1, 2)) for weight in self.weights]).sum(0)
+        return total / self.size
+
+    @property
     def size(self) -> int:
         """Number of weights (without biases) of one network."""
         return sum(weight[0].numel() for weight in self.weights)

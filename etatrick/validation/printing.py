@@ -1,10 +1,13 @@
 """What the command line prints: results as text, and dualities as JSON-ready data."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from math import inf
+from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from etatrick.theory.duality import Duality
+
+SHOWN: Final = 20  # changed numbers that `diff` prints
 
 
 def duality_json(duality: "Duality") -> dict[str, Any]:
@@ -89,3 +92,41 @@ def verify_text(data: Mapping[str, Any]) -> str:
         for claim, columns in data["claims"].items()
     ]
     return "\n".join([*lines, f"report: {data['report']}"])
+
+
+def diff_text(data: Mapping[str, Any]) -> str:
+    """Return what `diff` prints: a section for each kind of change, the largest changes of numbers first."""
+    lines = [f"verdict   {v['claim']}, {v['column']}: {v['old']} → {v['new']}" for v in data["verdicts"]]
+    lines += [f"missing   {claim}" for claim in data["missing"]]
+    lines += [f"new       {claim}" for claim in data["added"]]
+    lines += [f"library   {name}: {old} → {new}" for name, (old, new) in data["libraries"].items()]
+    numbers = sorted(data["numbers"], key=lambda n: -inf if n["difference"] is None else -n["difference"])
+    for n in numbers[:SHOWN]:
+        lines.append(f"number    {n['claim']}, {n['column']}, {n['place']}: {_value(n['old'])} → {_value(n['new'])}")
+    if len(numbers) > SHOWN:
+        lines.append(f"          and {len(numbers) - SHOWN} more numbers (--json lists all)")
+    if not lines:
+        return f"nothing changed (numbers within {data['tolerance']:g} · (1 + |old|))"
+    end = "every claim is settled as before" if data["same"] else "not every claim is settled as before"
+    return "\n".join([*lines, end])
+
+
+def experiments_text(data: Mapping[str, Any]) -> str:
+    """Return what `experiment` prints without a name."""
+    if not data["experiments"]:
+        return "no experiment is registered"
+    return "\n\n".join(
+        f"{row['name']}\n  {row['title']}\n  {row['question']}\n  {row['source']}" for row in data["experiments"]
+    )
+
+
+def experiment_text(data: Mapping[str, Any]) -> str:
+    """Return what `experiment NAME` prints."""
+    lines = []
+    for name, row in data["experiments"].items():
+        lines += [f"{name}: {row['status']}. {row['summary']}", *(f"  {file}" for file in row["files"])]
+    return "\n".join(lines)
+
+
+def _value(value: Any) -> str:
+    return f"{value:.12g}" if isinstance(value, float) else str(value)

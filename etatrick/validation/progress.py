@@ -1,41 +1,48 @@
-"""Telling a person how far a verification is: a bar with the time left, or one line per part without a terminal."""
+"""Telling a person how far a run is: a bar with the time left, or one line per part without a terminal."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import TextIO, final
 
 from etatrick.validation.claim import Part
 
 
 class _Clock:
-    """Estimates the time left from the parts' stated costs and the pace of those that really ran."""
+    """Estimates the time left from the parts' stated costs and the pace so far, however many run at once."""
 
     def __init__(self, parts: Sequence[Part]) -> None:
         self.total = sum(part.seconds for part in parts)
-        self.done = self.ran = self.spent = 0.0
+        self.done = 0.0
+        self.kept = 0.0
         self.began = time.monotonic()
-        self.current = 0.0
+        self.running: dict[int, tuple[Part, float]] = {}
 
-    def start(self) -> None:
-        self.began, self.current = time.monotonic(), 0.0
+    def start(self, part: Part) -> None:
+        self.running[id(part)] = (part, 0.0)
+
+    def advance(self, part: Part, fraction: float) -> None:
+        self.running[id(part)] = (part, min(1.0, max(0.0, fraction)))
 
     def finish(self, part: Part, reused: bool) -> None:
+        self.running.pop(id(part), None)
         self.done += part.seconds
-        self.current = 0.0
-        if not reused:
-            self.ran += part.seconds
-            self.spent += time.monotonic() - self.began
+        self.kept += part.seconds * reused
 
-    def fraction(self, part: Part | None = None) -> float:
-        extra = part.seconds * self.current if part else 0.0
-        return min(1.0, (self.done + extra) / self.total) if self.total else 1.0
+    @property
+    def reached(self) -> float:
+        return self.done + sum(part.seconds * fraction for part, fraction in self.running.values())
 
-    def left(self, part: Part) -> str:
-        """Return the time left in words."""
-        ran = self.ran + part.seconds * self.current
-        spent = self.spent + time.monotonic() - self.began
-        pace = spent / ran if ran > 1.0 else 1.0
-        seconds = max(0, round((self.total - self.done - part.seconds * self.current) * pace))
+    @property
+    def fraction(self) -> float:
+        return min(1.0, self.reached / self.total) if self.total else 1.0
+
+    @property
+    def left(self) -> str:
+        """The time left in words."""
+        ran = self.reached - self.kept
+        pace = (time.monotonic() - self.began) / ran if ran > 1.0 else 1.0
+        seconds = max(0, round((self.total - self.reached) * pace))
         return f"about {seconds // 60} min {seconds % 60:02d} s left" if seconds >= 60 else f"about {seconds} s left"
 
 
@@ -66,49 +73,78 @@ class BarWatcher:
 
     def start(self, part: Part) -> None:
         """Begin a part."""
-        self._clock.start()
+        self._clock.start(part)
         self._show(part)
 
     def advance(self, part: Part, fraction: float) -> None:
         """Move within a part."""
-        self._clock.current = fraction
+        self._clock.advance(part, fraction)
         self._show(part)
 
     def finish(self, part: Part, *, reused: bool) -> None:
         """End a part."""
         self._clock.finish(part, reused)
-        self._progress.update(self._task, completed=self._clock.fraction())
+        others = [other for other, _ in self._clock.running.values()]
+        self._show(others[0] if others else part)
+
+    def note(self, text: str) -> None:
+        """Say a sentence above the bar."""
+        self._progress.console.print(text, markup=False, highlight=False)
 
     def _show(self, part: Part) -> None:
-        shown = {"title": part.title, "left": self._clock.left(part)}
-        self._progress.update(self._task, completed=self._clock.fraction(part), **shown)  # type: ignore[arg-type]
+        others = len(self._clock.running) - 1
+        title = f"{part.title} (and {others} more)" if others > 0 else part.title
+        shown = {"title": title, "left": self._clock.left}
+        self._progress.update(self._task, completed=self._clock.fraction, **shown)  # type: ignore[arg-type]
 
 
 @final
 class LineWatcher:
-    """One line per part; use as a context manager."""
+    """One line per part that runs, and one for all that are kept; use as a context manager."""
 
     def __init__(self, parts: Sequence[Part], stream: TextIO) -> None:
         self._clock, self._stream = _Clock(parts), stream
+        self._kept = 0
 
     def __enter__(self) -> "LineWatcher":
         return self
 
     def __exit__(self, *exception: object) -> None:
+        if self._kept:
+            self.note(f"{self._kept} parts are kept from an earlier run")
         self._stream.flush()
 
     def start(self, part: Part) -> None:
         """Begin a part."""
-        self._clock.start()
-        percent = round(100 * self._clock.fraction())
-        print(f"[{percent:3d} %, {self._clock.left(part)}] {part.title}", file=self._stream, flush=True)
+        self._clock.start(part)
 
     def advance(self, part: Part, fraction: float) -> None:
         """Move within a part."""
-        self._clock.current = fraction
+        self._clock.advance(part, fraction)
 
     def finish(self, part: Part, *, reused: bool) -> None:
         """End a part."""
         self._clock.finish(part, reused)
         if reused:
-            print("        kept from an earlier run", file=self._stream, flush=True)
+            self._kept += 1
+        else:
+            self.note(f"[{round(100 * self._clock.fraction):3d} %, {self._clock.left}] {part.title}")
+
+    def note(self, text: str) -> None:
+        """Say a sentence."""
+        print(text, file=self._stream, flush=True)
+
+
+@contextmanager
+def watching(parts: Sequence[Part], stream: TextIO) -> Iterator[BarWatcher | LineWatcher]:
+    """Tell how far a run is, by a bar on a terminal and by lines elsewhere.
+
+    Parameters
+    ----------
+    parts : sequence of Part
+        All parts of the run.
+    stream : text stream
+        Usually standard error.
+    """
+    with (BarWatcher if stream.isatty() else LineWatcher)(parts, stream) as watcher:
+        yield watcher

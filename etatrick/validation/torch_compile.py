@@ -9,6 +9,8 @@ import torch
 from torch import Tensor
 
 from etatrick.errors import InputError
+from etatrick.theory.special import Dawson, DawsonIntegral
+from etatrick.validation import torch_heads
 
 HEADS: Final[dict[Any, Callable[..., Tensor]]] = {
     sp.exp: torch.exp,
@@ -17,16 +19,34 @@ HEADS: Final[dict[Any, Callable[..., Tensor]]] = {
     sp.sin: torch.sin,
     sp.cos: torch.cos,
     sp.tan: torch.tan,
+    sp.asin: torch.asin,
+    sp.acos: torch.acos,
     sp.atan: torch.atan,
     sp.sinh: torch.sinh,
     sp.cosh: torch.cosh,
     sp.tanh: torch.tanh,
+    sp.coth: lambda x: 1 / torch.tanh(x),
+    sp.sech: lambda x: 1 / torch.cosh(x),
+    sp.csch: lambda x: 1 / torch.sinh(x),
     sp.asinh: torch.asinh,
+    sp.acosh: torch.acosh,
+    sp.atanh: torch.atanh,
     sp.erf: torch.erf,
     sp.erfc: torch.erfc,
+    sp.erfi: torch_heads.erfi,
+    sp.sign: torch.sign,
+    sp.Heaviside: lambda x, at_zero: torch.where(x == 0, at_zero, (x > 0).to(x.dtype)),
+    sp.gamma: torch_heads.gamma,
+    sp.loggamma: torch_heads.loggamma,
+    sp.polygamma: lambda order, x: torch_heads.digamma(x),
+    sp.LambertW: torch_heads.lambertw,
+    sp.polylog: lambda order, x: torch_heads.dilogarithm(x),
+    Dawson: torch_heads.dawson,
+    DawsonIntegral: torch_heads.dawson_integral,
     sp.Max: lambda *xs: _fold(xs, torch.maximum),
     sp.Min: lambda *xs: _fold(xs, torch.minimum),
 }
+ORDERS: Final = {sp.polygamma: 0, sp.polylog: 2}  # the only first arguments that these heads serve here
 _RELATIONS: Final[dict[Any, Callable[[Tensor, Tensor], Tensor]]] = {
     sp.StrictLessThan: torch.lt,
     sp.LessThan: torch.le,
@@ -85,6 +105,11 @@ def _require_counterparts(expr: Any) -> None:
     )
     if not (known or expr.func in HEADS or expr.func in _RELATIONS):
         raise InputError(str(expr.func), "has no torch counterpart here", f"use one of {', '.join(map(str, HEADS))}")
+    if expr.func in ORDERS and expr.args[0] != ORDERS[expr.func]:
+        only = f"has a torch counterpart for order {ORDERS[expr.func]} alone"
+        raise InputError(str(expr), only, "write the formula with elementary functions")
+    if expr.func == sp.LambertW and len(expr.args) == 2:
+        raise InputError(str(expr), "the principal branch alone has a torch counterpart", "write lambertw(x)")
     for argument in expr.args:
         _require_counterparts(argument)
 
@@ -103,6 +128,12 @@ def _build(expr: Any, values: dict[Any, Tensor]) -> Tensor:
         return torch.log1p(_build(expr.args[0] - 1, values))  # accurate near 0
     if expr.is_Add:
         constant, rest = expr.as_coeff_Add()
+        if constant:
+            for term in sp.Add.make_args(rest):
+                factor, head = term.as_coeff_Mul()
+                if factor == -constant and isinstance(head, sp.exp):  # c·eᵘ − c, accurate near u = 0
+                    difference = torch.expm1(_build(head.args[0], values)) * float(factor)
+                    return difference if rest == term else difference + _build(rest - term, values)
         total = _fold([_build(term, values) for term in sp.Add.make_args(rest)], torch.add)
         return total + float(constant) if constant else total
     if expr.is_Mul:

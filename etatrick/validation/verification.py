@@ -2,24 +2,92 @@
 
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final, final
 
 from etatrick.errors import InputError
-from etatrick.validation.claim import Claim, Level
+from etatrick.validation.backends import open_pool
+from etatrick.validation.claim import Claim
+from etatrick.validation.code_version import digest, fingerprint
 from etatrick.validation.evidence import COLUMNS, Evidence
-from etatrick.validation.progress import BarWatcher, LineWatcher
+from etatrick.validation.files import write
+from etatrick.validation.progress import watching
+from etatrick.validation.run_lock import locked
+from etatrick.validation.running import Effort, RouteOutcome, Runner, digest_of, disk_error
 from etatrick.validation.store import DirectoryStore
+from etatrick.validation.subjects import Subject, claim_subject
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from etatrick.validation.report import ReportFiles
 
+PARTS: Final = "parts"
+WRITTEN: Final = "report.written"
+
+
+@final
+@dataclass(frozen=True)
+class Plan:
+    """How a run is carried out; what it finds does not depend on it.
+
+    Parameters
+    ----------
+    effort : Effort
+        Level, device and data.
+    jobs : int
+        How many parts run at once.
+    backend : str
+        Who starts the processes; see :func:`etatrick.validation.backends.open_pool`.
+    budget : float, optional
+        Seconds after which a part is stopped.
+    fresh : bool
+        Whether kept results are replaced.
+    """
+
+    effort: Effort = field(default_factory=Effort)
+    jobs: int = 1
+    backend: str = "processes"
+    budget: float | None = None
+    fresh: bool = False
+
+
+def run_subjects(subjects: Sequence[Subject], folder: Path, plan: Plan) -> dict[tuple[str, str], RouteOutcome]:
+    """Run the parts of claims or experiments, telling of it on standard error; finished ones stay in `folder`.
+
+    Parameters
+    ----------
+    subjects : sequence of Subject
+    folder : Path
+    plan : Plan
+
+    Returns
+    -------
+    dict
+        Outcomes by subject id and column.
+
+    Raises
+    ------
+    InputError
+        If the plan cannot be carried out, or the folder cannot take a result.
+    """
+    parts = [part for subject in subjects for route in subject.routes.values() for part in route.parts]
+    runner: list[Runner] = []
+    pool = open_pool(plan.backend, plan.jobs, plan.budget, lambda *news: runner[0].told(*news), subjects)
+    with watching(parts, sys.stderr) as watcher:
+        runner.append(Runner(DirectoryStore(folder), plan.effort, watcher, fresh=plan.fresh))
+        return runner[0].run(subjects, pool)
+
 
 def verify_claims(
-    claims: Sequence[Claim], out: Path, *, level: Level, device: str, command: str
+    claims: Sequence[Claim],
+    out: Path,
+    plan: Plan,
+    *,
+    command: str,
+    origins: Mapping[str, tuple[str, ...]] | None = None,
 ) -> "tuple[list[Evidence], ReportFiles]":
     """Settle claims with a progress bar and write the report.
 
@@ -28,26 +96,74 @@ def verify_claims(
     claims : sequence of Claim
     out : Path
         An existing, writable folder; finished parts are kept in ``out/parts``.
-    level : {"quick", "full"}
-    device : str
-        A torch device.
+    plan : Plan
+        How it is run. With one job and no budget the parts run in this process.
     command : str
         Shown in the report.
+    origins : mapping of str to tuple of str, optional
+        By claim id, where another process finds a claim that is not in the ledger.
 
     Returns
     -------
     entries : list of Evidence
     files : ReportFiles
-    """
-    from etatrick.validation.figures import draw
-    from etatrick.validation.report import write_report
 
-    store = DirectoryStore(out / "parts")
-    parts = [part for claim in claims for part in claim.parts]
-    watcher_type = BarWatcher if sys.stderr.isatty() else LineWatcher
-    with watcher_type(parts, sys.stderr) as watcher:
-        entries = [claim.run(level, device=device, store=store, watcher=watcher) for claim in claims]
-    return entries, write_report(entries, out, draw=draw, command=command)
+    Raises
+    ------
+    InputError
+        If another run works in `out`, the plan cannot be carried out, or the disk does not take a file.
+    """
+    places = origins or {}
+    subjects = [claim_subject(claim, places.get(claim.id, ("ledger",))) for claim in claims]
+    with locked(out / PARTS):
+        outcomes = run_subjects(subjects, out / PARTS, plan)
+        entries = [_entry(claim, plan, outcomes) for claim in claims]
+        try:
+            return entries, _report(entries, out, command)
+        except OSError as error:
+            raise disk_error(out, error) from None
+
+
+def _entry(claim: Claim, plan: Plan, outcomes: Mapping[tuple[str, str], RouteOutcome]) -> Evidence:
+    """Return the ledger entry for what became of a claim's parts."""
+    of = {column: outcomes[claim.id, column] for column in claim.routes}
+    findings = {column: of[column].conclude(route) for column, route in claim.routes.items()}
+    seconds = {name: spent for outcome in of.values() for name, spent in outcome.seconds.items()}
+    return claim.entry(plan.effort.level, findings, seconds)
+
+
+def _report(entries: Sequence[Evidence], out: Path, command: str) -> "ReportFiles":
+    """Write the report, unless the one that lies there says the same and was drawn by the same code."""
+    from etatrick.validation.figures import draw
+    from etatrick.validation.report import ReportFiles, write_report
+
+    content = digest(digest_of({"entries": [entry.to_json() for entry in entries]}), command, fingerprint())
+    note = out / PARTS / WRITTEN
+    try:
+        kept = json.loads(note.read_text(encoding="utf-8"))
+        files = {name: _paths(out, value) for name, value in kept["files"].items()}
+        if kept["content"] == content and kept["bytes"] == _sizes(files.values()):
+            return ReportFiles(**files)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        pass  # none was written, or it is not whole any more
+    note.unlink(missing_ok=True)
+    written = write_report(entries, out, draw=draw, command=command)
+    named = {name: _names(out, value) for name, value in vars(written).items()}
+    record = {"content": content, "files": named, "bytes": _sizes(vars(written).values())}
+    write(note, json.dumps(record).encode())
+    return written
+
+
+def _names(out: Path, value: Any) -> Any:
+    return str(value.relative_to(out)) if isinstance(value, Path) else [_names(out, entry) for entry in value]
+
+
+def _paths(out: Path, value: Any) -> Any:
+    return out / value if isinstance(value, str) else tuple(_paths(out, entry) for entry in value)
+
+
+def _sizes(values: Any) -> list[Any]:
+    return [value.stat().st_size if isinstance(value, Path) else _sizes(value) for value in values]
 
 
 def chosen_device(name: str) -> str:

@@ -1,6 +1,7 @@
 """Many networks at once: each seed is the run it would be alone, methods share starts, and bad runs are refused."""
 
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, final
 
 import numpy as np
 import pytest
@@ -9,7 +10,7 @@ import torch
 from etatrick.errors import InputError
 from etatrick.theory import penalties
 from etatrick.validation.data import Split, digits
-from etatrick.validation.ensemble import train_ensemble
+from etatrick.validation.ensemble import FallbackWarning, train_ensemble
 from etatrick.validation.methods import (
     AdaProx,
     AdaTikhonov,
@@ -18,6 +19,7 @@ from etatrick.validation.methods import (
     Method,
     PenaltyGradient,
 )
+from etatrick.validation.methods.training import Training
 from etatrick.validation.network import StackedNetwork
 from etatrick.validation.seeding import seed
 from tolerances import FLOAT64
@@ -169,6 +171,111 @@ def test_a_bad_number_is_refused_by_name(bad: dict[str, Any]) -> None:
 def test_divergence_is_reported_with_the_method_and_the_remedy() -> None:
     with pytest.raises(InputError, match=r"LogSum diverged.*smaller rate"):
         trained(METHODS[0], 1, epochs=2, learning_rate=1e30)
+
+
+# --- grids, divergence, memory, devices ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("method", METHODS[:4], ids=lambda m: m.name)
+def test_every_member_of_a_grid_is_the_run_it_would_be_alone(method: Any) -> None:
+    lams, rates = (1e-4, 1e-2), (1e-3, 4e-3)
+    run, stack = trained(method, 2, grid={"lam": lams, "learning_rate": rates})
+    points = [(lam, rate) for lam in lams for rate in rates]
+    named = [(m.seed, dict(m.parameters)) for m in run.members]
+    assert named == [(s, {"lam": lam, "learning_rate": rate}) for lam, rate in points for s in range(2)]
+    for index, (lam, rate) in enumerate(points):
+        alone, own = trained(replace(method, lam=lam), 2, learning_rate=rate)
+        for one, whole in zip(own, stack, strict=True):
+            assert float((one - whole[2 * index : 2 * index + 2]).abs().max()) <= SINGLE * float(one.abs().max())
+        assert np.abs(run.at(lam=lam, learning_rate=rate).mean_size - alone.mean_size).max() <= SINGLE
+    assert len({round(float(size), 6) for size in run.mean_size}) == 8  # the grid matters
+
+
+def test_masked_methods_have_grids_too() -> None:
+    run, stack = trained(METHODS[4], 2, grid={"retain": [0.5, 0.9]})
+    _, alone = trained(FixedRateDropout(0.9), 2)
+    for one, whole in zip(alone, stack, strict=True):
+        assert float((one - whole[2:]).abs().max()) <= SINGLE * float(one.abs().max())
+    assert run.at(retain=0.9).error.shape == (3, 2)
+    assert run.to_json()["members"][2] == {"seed": 0, "retain": 0.9}
+
+
+def test_a_diverged_member_is_reported_and_leaves_the_others_alone() -> None:
+    run, stack = trained(METHODS[0], 2, grid={"learning_rate": [1e-3, 1e30]})
+    alone, own = trained(METHODS[0], 2)
+    assert [str(member) for member in run.diverged] == [f"seed {s}, learning_rate = 1e+30" for s in range(2)]
+    assert np.isnan(run.error[-1]).tolist() == [False, False, True, True]
+    assert np.isnan(run.mean_size).tolist() == [False, False, True, True]
+    assert np.allclose(run.error[:, :2], alone.error, atol=0.01)
+    for one, whole in zip(own, stack, strict=True):
+        assert float((one - whole[:2]).abs().max()) <= SINGLE * float(one.abs().max())
+    document = run.to_json()
+    assert document["mean_size"][2:] == [None, None]
+    assert len(document["diverged"]) == 2
+    assert not run.at(learning_rate=1e-3).diverged
+
+
+@pytest.mark.parametrize(
+    "grid", [{"lambda": [1.0]}, {"name": [1.0]}, {"lam": []}, {"lam": [float("nan")]}, {"lam": ["x"]}], ids=str
+)
+def test_a_bad_grid_is_refused(grid: Any) -> None:
+    with pytest.raises(InputError, match="grid"):
+        trained(METHODS[0], 1, grid=grid)
+
+
+def test_a_rate_of_the_grid_must_be_positive_and_a_point_must_exist() -> None:
+    with pytest.raises(InputError, match="learning_rate"):
+        trained(METHODS[0], 1, grid={"learning_rate": [1e-3, 0.0]})
+    run, _ = trained(METHODS[0], 1, epochs=1, grid={"lam": [1e-3]})
+    with pytest.raises(InputError, match="no point"):
+        run.at(lam=2.0)
+
+
+@final
+@dataclass(frozen=True)
+class Greedy(Method):
+    """Fits no more than a few networks in its memory."""
+
+    inner: Method
+    most: int
+    name: str = "greedy"
+
+    def begin(self, network: StackedNetwork, learning_rate: float, generators: list[torch.Generator]) -> Training:
+        if network.members > self.most:
+            raise torch.OutOfMemoryError("as on a GPU")
+        return self.inner.begin(network, learning_rate, generators)
+
+
+def test_members_that_do_not_fit_the_memory_are_trained_in_chunks() -> None:
+    whole, weights = trained(METHODS[4], 5)
+    seen: list[float] = []
+    with pytest.warns(FallbackWarning, match="no memory for 5 networks together: going on with 3 at a time"):
+        run, parts = trained(Greedy(METHODS[4], 3), 5, progress=seen.append)
+    for a, b in zip(weights, parts, strict=True):
+        assert float((a - b).abs().max()) <= SINGLE * float(a.abs().max())
+    assert np.abs(run.error - whole.error).max() <= 0.01
+    assert run.error.shape == (3, 5)
+    assert seen == sorted(seen)
+    assert seen[-1] == 1.0
+
+
+def test_one_network_that_does_not_fit_is_refused() -> None:
+    with pytest.warns(FallbackWarning), pytest.raises(InputError, match="one network alone exceeds its memory"):
+        trained(Greedy(METHODS[0], 0), 2)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has the GPU whose absence is tested")
+def test_an_absent_gpu_falls_back_to_the_cpu_with_a_message() -> None:
+    with pytest.warns(FallbackWarning, match="cuda is absent: training on the CPU"):
+        run, weights = trained(METHODS[0], 1, epochs=1, device="cuda")
+    _, wanted = trained(METHODS[0], 1, epochs=1)
+    assert all(torch.equal(a, b) for a, b in zip(weights, wanted, strict=True))
+    assert run.error.shape == (1, 1)
+
+
+def test_an_unknown_device_is_refused() -> None:
+    with pytest.raises(InputError, match="device = abacus"):
+        trained(METHODS[0], 1, device="abacus")
 
 
 def test_the_seeds_of_named_axes_are_all_different() -> None:

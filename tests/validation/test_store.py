@@ -3,13 +3,18 @@
 import json
 import math
 import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+import sympy
 
-from etatrick.validation import store
-from etatrick.validation.store import DirectoryStore, fingerprint
+from etatrick.validation import code_version, store
+from etatrick.validation.store import DirectoryStore
 
 KEY = ("source/claim", "η-trick (all)", "quick", "cuda:0")
 RESULT = {"x": [1.5, 2], "nested": {"ok": True, "none": None}, "word": "λ"}
@@ -93,43 +98,173 @@ def test_a_folder_in_the_place_of_a_result_counts_as_absent(kept: DirectoryStore
     assert kept.load(KEY) is None
 
 
-def test_other_code_does_not_find_it(kept: DirectoryStore, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_other_code_does_not_find_it_and_replaces_it(kept: DirectoryStore, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(store, "fingerprint", lambda: "0" * 16)
     assert kept.load(KEY) is None
+    assert kept.notes == [store.STALE]
     kept.save(KEY, {"new": 1})
     assert kept.load(KEY) == {"new": 1}
     monkeypatch.undo()
-    assert kept.load(KEY) == RESULT
+    assert kept.load(KEY) is None
+    only_file(kept)
 
 
-@pytest.mark.parametrize("change", ["edited", "added", "removed", "renamed", "library"])
-def test_the_fingerprint_follows_code_and_libraries(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, change: str
-) -> None:
-    package = tmp_path / "package"
-    (package / "validation").mkdir(parents=True)
-    (package / "validation" / "store.py").write_text("")
-    (package / "a.py").write_text("x = 1")
-    (package / "b.py").write_text("y = 1")
-    monkeypatch.setattr(store, "__file__", str(package / "validation" / "store.py"))
-    before = fingerprint.__wrapped__()
-    assert fingerprint.__wrapped__() == before
+def test_an_edited_result_counts_as_damaged_and_that_is_said_once(kept: DirectoryStore) -> None:
+    path = only_file(kept)
+    path.write_text(path.read_text().replace("1.5", "1.6"))
+    assert kept.load(KEY) is None
+    assert kept.load(KEY) is None
+    assert kept.notes == [store.DAMAGED]
+
+
+# --- long lists ---------------------------------------------------------------------------------------------------
+
+LONG = {"curve": [math.sin(i) for i in range(5000)], "odd": [1, *([0.5] * 5000)], "nested": [{"x": [0.1] * 3000}],
+        "special": [math.inf, -0.0, *([1e-300] * 3000)], "few": [0.5] * 10}  # fmt: skip
+
+
+def test_long_lists_of_floats_come_back_exactly(tmp_path: Path) -> None:
+    found = DirectoryStore(tmp_path)
+    found.save(KEY, LONG)
+    again = DirectoryStore(tmp_path).load(KEY)
+    assert json.dumps(again) == json.dumps(LONG)
+    assert sorted(path.suffix for path in tmp_path.iterdir()) == [".json", ".npz"]
+    assert (tmp_path / next(tmp_path.glob("*.json"))).stat().st_size < 5000 * 6  # the list of mixed types remains
+
+
+@pytest.mark.parametrize("damage", ["absent", "half", "of another result"])
+def test_arrays_that_do_not_belong_count_as_absent(tmp_path: Path, damage: str) -> None:
+    found = DirectoryStore(tmp_path)
+    found.save(KEY, LONG)
+    (arrays,) = tmp_path.glob("*.npz")
+    if damage == "absent":
+        arrays.unlink()
+    elif damage == "half":
+        arrays.write_bytes(arrays.read_bytes()[: arrays.stat().st_size // 2])
+    else:
+        other = DirectoryStore(tmp_path / "other")
+        other.save(KEY, {"curve": [0.25] * 5000})
+        (source,) = (tmp_path / "other").glob("*.npz")
+        arrays.write_bytes(source.read_bytes())
+    assert found.load(KEY) is None
+    assert found.notes == [store.DAMAGED]
+
+
+# --- code versions ------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """Return a small package in the place of ours: a → b → c (lazily), d apart, and a lazy subpackage."""
+    root = tmp_path / "package"
+    (root / "sub").mkdir(parents=True)
+    texts = {
+        "__init__.py": "", "a.py": "from .b import y", "b.py": "def f():\n    import etatrick.c", "c.py": "z = 1",
+        "d.py": "from etatrick.sub import name", "e.py": "PLACE = 'etatrick.c:z'",
+        "sub/__init__.py": "", "sub/__init__.pyi": "from .one import name as name\nfrom .two import other as other",
+        "sub/one.py": "", "sub/two.py": "",
+    }  # fmt: skip
+    for name, text in texts.items():
+        (root / name).write_text(text)
+    monkeypatch.setattr(code_version, "root", lambda: root)
+    for cached in (code_version.fingerprint, code_version.closure, code_version._file, code_version._sha,
+                   code_version._stub):  # fmt: skip
+        cached.cache_clear()
+    yield root
+    for cached in (code_version.fingerprint, code_version.closure, code_version._file, code_version._sha,
+                   code_version._stub):  # fmt: skip
+        cached.cache_clear()
+
+
+@pytest.mark.parametrize(
+    ("module", "files"),
+    [("a", "a.py b.py c.py"), ("b", "b.py c.py"), ("c", "c.py"), ("d", "d.py sub/one.py"), ("e", "c.py e.py"),
+     ("sub", "sub/__init__.py sub/one.py sub/two.py")],
+)  # fmt: skip
+def test_a_module_depends_on_what_it_imports_and_on_nothing_else(package: Path, module: str, files: str) -> None:
+    found = code_version.closure(f"etatrick.{module}")
+    assert sorted(path.relative_to(package).as_posix() for path in found) == files.split()
+
+
+@pytest.mark.parametrize("change", ["edited", "added", "removed", "renamed"])
+def test_the_fingerprint_follows_every_file(package: Path, change: str) -> None:
+    before = code_version.fingerprint.__wrapped__()
+    code_version._sha.cache_clear()
+    assert code_version.fingerprint.__wrapped__() == before
+    code_version._sha.cache_clear()
     if change == "edited":
         (package / "a.py").write_text("x = 2")
     elif change == "added":
-        (package / "c.py").write_text("")
+        (package / "new.css").write_text("")
     elif change == "removed":
         (package / "b.py").unlink()
-    elif change == "renamed":
-        (package / "b.py").rename(package / "c.py")
     else:
-        monkeypatch.setattr("importlib.metadata.version", lambda name: "0.0" if name == "torch" else "1.0")
-    assert fingerprint.__wrapped__() != before
+        (package / "b.py").rename(package / "f.py")
+    assert code_version.fingerprint.__wrapped__() != before
+
+
+def test_the_versions_of_libraries_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = code_version.library_versions.__wrapped__()
+    monkeypatch.setattr("importlib.metadata.version", lambda name: "0.0" if name == "torch" else "1.0")
+    assert "torch 0.0" in code_version.library_versions.__wrapped__()
+    assert "torch 0.0" not in before
+
+
+def made(constant: Any) -> Any:
+    def run(setting: Any) -> Any:
+        return {"x": constant}
+
+    return run
+
+
+@dataclass(frozen=True)
+class Work:
+    constant: Any
+
+    def __call__(self, setting: Any) -> Any:
+        return {"x": self.constant}
+
+    def method(self, setting: Any) -> Any:
+        return {"x": self.constant}
+
+
+CARRIERS: dict[str, Any] = {
+    "closure": made, "object": Work, "bound method": lambda c: Work(c).method, "partial": lambda c: partial(made, c),
+    "nested": lambda c: partial(Work(made(c)), [1]), "default": lambda c: lambda setting, x=c: {"x": x},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("carrier", CARRIERS)
+@pytest.mark.parametrize(
+    ("one", "other"), [(1.0, 2.0), ("a", "b"), ((1, 2), (1, 3)), (sympy.Symbol("w"), sympy.Symbol("v")),
+                       (np.zeros(3), np.ones(3)), ({"k": 1}, {"k": 2}), (1, True), (None, 0)],
+    ids=str,
+)  # fmt: skip
+def test_constants_that_a_part_holds_belong_to_its_version(carrier: str, one: Any, other: Any) -> None:
+    version = code_version.code_version
+    assert version(CARRIERS[carrier](one)) == version(CARRIERS[carrier](one))
+    assert version(CARRIERS[carrier](one)) != version(CARRIERS[carrier](other))
+
+
+def test_two_functions_of_one_module_have_two_versions() -> None:
+    first, second = (lambda setting: {"x": 1}), (lambda setting: {"x": 2})
+    assert code_version.code_version(first) != code_version.code_version(second)
+
+
+def test_the_import_graph_is_kept_and_damage_to_it_is_harmless(tmp_path: Path) -> None:
+    file = tmp_path / "imports.graph"
+    before = code_version.closure("etatrick.validation.claim")
+    code_version.write_graph(file)
+    for content in (file.read_bytes(), b"", b"[1]", b"\xff", b'{"a": 3}'):
+        file.write_bytes(content)
+        code_version.closure.cache_clear()
+        code_version.read_graph(file)
+        assert code_version.closure("etatrick.validation.claim") == before
 
 
 def test_the_fingerprint_covers_every_library_that_computes() -> None:
     computing = {"numpy", "scipy", "sympy", "torch", "cvxpy", "scikit-learn", "python-flint", "clarabel"}
-    assert computing <= set(store.LIBRARIES)
+    assert computing <= set(code_version.LIBRARIES)
 
 
 # --- atomic -------------------------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""Dropout masks on weights as drop-in layers: adaptive (from any derived duality) and fixed-rate."""
+"""Laws of dropout masks on weights: adaptive (from any derived duality) and fixed-rate."""
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from functools import lru_cache
 from typing import Any, final
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from etatrick.errors import InputError
 from etatrick.numerics.compiled import compile_penalty
@@ -15,6 +15,7 @@ from etatrick.theory.duality import Duality
 from etatrick.theory.parameters import Parameter
 from etatrick.theory.symbols import lam as lam_symbol
 from etatrick.theory.symbols import w
+from etatrick.validation.layers.base import Atoms
 from etatrick.validation.torch_compile import torch_function
 
 
@@ -33,6 +34,14 @@ class Mask(ABC):
     @abstractmethod
     def twin(self) -> tuple[Duality, float]:
         """The penalty Ω and the λ that this mask imposes on a linear model with unit-norm columns."""
+
+    def odds(self, weight: Tensor) -> Tensor:
+        """Return the mask's variance for these weights: the odds (1−α)/α of dropping."""
+        raise InputError(type(self).__name__, "this mask states no variance", "define `odds`")
+
+    def atoms(self, weight: Tensor) -> Atoms:
+        """Return a finite law of the raw noise with the mask's first two moments."""
+        raise InputError(type(self).__name__, "this mask states no finite law", "define `atoms`")
 
     def draw(self, weight: Tensor, generator: torch.Generator | None = None) -> Tensor:
         """Return a mask for `weight`, drawn with `generator` (default: torch's own)."""
@@ -80,6 +89,16 @@ class AdaptiveGaussian(Mask):
         with torch.no_grad():
             size = weight.abs().clamp_min(torch.finfo(weight.dtype).tiny ** 0.25)  # η̂(0) = 0 would divide by 0
             return torch.addcmul(torch.ones_like(weight), self._deviation(size), noise)
+
+    def odds(self, weight: Tensor) -> Tensor:
+        """Return λ/η̂(|w|)."""
+        odds: Tensor = self._deviation(weight.detach().abs()).square()
+        return odds
+
+    def atoms(self, weight: Tensor) -> Atoms:
+        """Return ±1, the two-point Gauss–Hermite rule."""
+        ones = torch.ones_like(weight.detach())
+        return Atoms(torch.stack([-ones, ones]), torch.stack([ones, ones]) / 2)
 
     @property
     def twin(self) -> tuple[Duality, float]:
@@ -132,6 +151,15 @@ class AdaptiveBernoulli(Mask):
             mask: Tensor = (noise < alpha).to(weight.dtype) / alpha
             return mask
 
+    def odds(self, weight: Tensor) -> Tensor:
+        """Return (1−α)/α, α floored."""
+        alpha: Tensor = self._alpha(weight.detach().abs()).clamp_min(self.floor)
+        return (1 - alpha) / alpha
+
+    def atoms(self, weight: Tensor) -> Atoms:
+        """Return a point on either side of α."""
+        return _sides(self._alpha(weight.detach().abs()).clamp_min(self.floor))
+
     @property
     def twin(self) -> tuple[Duality, float]:
         """The clamped penalty, at λ; the penalty itself where no weight falls below the floor."""
@@ -164,6 +192,14 @@ class FixedRate(Mask):
         """Return 1{noise < α}/α."""
         return (noise < self.retain).to(weight.dtype) / self.retain
 
+    def odds(self, weight: Tensor) -> Tensor:
+        """Return (1−α)/α."""
+        return torch.full_like(weight.detach(), (1 - self.retain) / self.retain)
+
+    def atoms(self, weight: Tensor) -> Atoms:
+        """Return a point on either side of α."""
+        return _sides(torch.full_like(weight.detach(), self.retain))
+
     @property
     def twin(self) -> tuple[Duality, float]:
         """Ridge, ½w², at λ = (1−α)/α."""
@@ -172,44 +208,8 @@ class FixedRate(Mask):
         return penalties["ridge"](c=1).duality, (1 - self.retain) / self.retain
 
 
-@final
-class MaskedLinear(nn.Linear):
-    """``nn.Linear`` whose weights are masked in training; in evaluation it is the plain layer.
-
-    Parameters
-    ----------
-    in_features, out_features, bias
-        As for ``torch.nn.Linear``. The bias is never masked.
-    mask : Mask
-        The law of the noise; one mask per forward pass, shared by the batch.
-    generator : torch.Generator, optional
-        Source of the noise.
-
-    Examples
-    --------
-    >>> layer = MaskedLinear(4, 2, mask=FixedRate(retain=0.5))
-    >>> layer(torch.ones(3, 4)).shape
-    torch.Size([3, 2])
-    """
-
-    def __init__(
-        self,
-        in_features: int,
-        out_features: int,
-        bias: bool = True,
-        *,
-        mask: Mask,
-        generator: torch.Generator | None = None,
-    ) -> None:
-        super().__init__(in_features, out_features, bias)
-        self.mask, self.generator = mask, generator
-
-    def forward(self, input: Tensor) -> Tensor:
-        """Apply the layer to `input` of shape (…, in_features)."""
-        if not self.training:
-            return super().forward(input)
-        mask = self.mask.draw(self.weight, self.generator)
-        return nn.functional.linear(input, self.weight * mask, self.bias)
+def _sides(alpha: Tensor) -> Atoms:
+    return Atoms(torch.stack([alpha / 2, (1 + alpha) / 2]), torch.stack([alpha, 1 - alpha]))
 
 
 def _check(duality: Duality, lam: float) -> None:

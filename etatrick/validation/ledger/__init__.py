@@ -1,8 +1,24 @@
-"""The claims, one file per source."""
+"""The claims of the literature; each module beside this one holds those of one source or topic, as ``CLAIMS``."""
 
+from importlib import import_module
 from typing import Final
 
 from etatrick.theory.catalogue import Catalogue
-from etatrick.validation.ledger import flip_side
+from etatrick.validation.claim import Claim
 
-claims: Final = Catalogue("claim", {claim.id: claim for claim in (flip_side.LOG_SUM_DUALITY,)})
+SOURCES: Final = (
+    "flip_side", "theorems", "sparsity", "combining", "transforms", "algorithms", "trained_masks", "noise_rules",
+    "gate_rules", "gate_priors", "schedules", "structures", "linear_models", "errata", "readings",
+)  # fmt: skip
+
+
+def _gathered() -> dict[str, Claim]:
+    """Return the claims of all sources by id."""
+    listed: list[Claim] = [claim for name in SOURCES for claim in import_module(f"{__name__}.{name}").CLAIMS]
+    found = {claim.id: claim for claim in listed}
+    if len(found) < len(listed):
+        raise ValueError("two claims share an id")
+    return found
+
+
+claims: Final = Catalogue("claim", _gathered())

@@ -1,0 +1,80 @@
+"""Figures of claims: two routes to the same numbers, and trained models beside exact values."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from etatrick.validation.figures.style import COLOURS, GREY, canvas, label, legend
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+FLOOR = 1e-17  # where an error of 0 is drawn
+COLUMNS = 4
+
+
+def claim_numbers(data: Mapping[str, Any]) -> "Figure":
+    """Draw the numbers of two routes against each other, and their errors beside the tolerance.
+
+    Parameters
+    ----------
+    data : mapping
+        As kept by :func:`etatrick.validation.routes.numbers`: ``pairs`` and perhaps ``control``, rows of stated,
+        computed and place; ``relation``, ``tolerance``, and ``other``, what the control is.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    from etatrick.validation.routes.numeric import Pair
+
+    figure, (left, right) = canvas(2, height=2.8, width=3.4)
+    groups = [("pairs", "as stated", COLOURS[0], "o"), ("control", data.get("other", "other formula"), COLOURS[1], "^")]
+    for key, name, colour, marker in groups:
+        if key not in data:
+            continue
+        pairs = [Pair(*row) for row in data[key] if np.isfinite([_number(row[0]), _number(row[1])]).all()]
+        errors = np.sort([pair.error(data["relation"]) for pair in pairs])
+        style: dict[str, Any] = {"marker": marker, "linestyle": "none", "markersize": 3.5, "color": colour}
+        left.plot([p.stated for p in pairs], [p.computed for p in pairs], alpha=0.6, label=name, **style)
+        right.plot(np.arange(1, len(errors) + 1), np.maximum(errors, FLOOR), label=name, **style)
+    low, high = min(left.get_xlim()[0], left.get_ylim()[0]), max(left.get_xlim()[1], left.get_ylim()[1])
+    left.plot([low, high], [low, high], color=GREY, linewidth=0.8, zorder=0)
+    right.axhline(max(data["tolerance"], FLOOR), color=GREY, linestyle="--", linewidth=1, label="tolerance")
+    right.set_yscale("log")
+    label(left, "two routes", "stated", "computed")
+    label(right, "errors in increasing order", "draw", "scaled error")
+    legend(left, loc="upper left")
+    legend(right, loc="best")
+    return figure
+
+
+def claim_trials(data: Mapping[str, Any]) -> "Figure":
+    """Draw trained minus exact values per trial, with confidence intervals and the margin.
+
+    Parameters
+    ----------
+    data : mapping
+        As kept by :func:`etatrick.validation.routes.trained`: ``trials`` by name, each with ``lower``, ``upper`` and
+        ``expected``; ``margin``.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    trials = dict(list(data["trials"].items())[:COLUMNS])
+    figure, axes = canvas(len(trials), height=2.6, width=2.6)
+    for ax, (name, trial) in zip(axes, trials.items(), strict=True):
+        lower, upper = (np.asarray(trial[key], dtype=np.float64) for key in ("lower", "upper"))
+        middle = (lower + upper) / 2
+        places = np.arange(1, len(middle) + 1)
+        colour = COLOURS[0] if trial["expected"] == "agrees" else COLOURS[1]
+        ax.axhspan(-data["margin"], data["margin"], color="#e0e0e0", zorder=0)
+        ax.errorbar(places, middle, yerr=(upper - lower) / 2, fmt="o", color=colour, markersize=3.5, linewidth=1)
+        label(ax, f"{name} ({trial['expected']})", "coordinate", "trained − exact")
+    return figure
+
+
+def _number(value: Any) -> float:
+    return float("nan") if value is None else float(value)
