@@ -47,7 +47,7 @@ docs: $(VENV)/.test ## build the documentation into docs/_build/html
 bench: $(VENV)/.test ## run the benchmarks and write the table in docs/benchmarks.json
 	@mkdir -p .benchmarks
 	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/benchmarks --benchmark-enable --benchmark-only --benchmark-json .benchmarks/latest.json
-	@$(BIN)/python tests/benchmarks/tabulate.py .benchmarks/latest.json docs/benchmarks.json
+	@$(BIN)/python tests/benchmarks/benchmark_table.py .benchmarks/latest.json docs/benchmarks.json
 
 peers: $(VENV)/.test ## install the packages that the benchmarks compare with, about 400 MB
 	@$(PIP) install --no-deps --requirement tests/benchmarks/peers.txt

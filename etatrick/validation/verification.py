@@ -1,5 +1,6 @@
 """Running claims with progress and kept results, and writing what they yield."""
 
+import difflib
 import json
 import sys
 from collections.abc import Mapping, Sequence
@@ -11,7 +12,7 @@ from etatrick.errors import InputError
 from etatrick.validation.backends import open_pool
 from etatrick.validation.claim import Claim
 from etatrick.validation.code_version import digest, fingerprint
-from etatrick.validation.evidence import COLUMNS, Evidence
+from etatrick.validation.evidence import Evidence
 from etatrick.validation.files import write
 from etatrick.validation.progress import watching
 from etatrick.validation.run_lock import locked
@@ -119,7 +120,7 @@ def verify_claims(
         outcomes = run_subjects(subjects, out / PARTS, plan)
         entries = [_entry(claim, plan, outcomes) for claim in claims]
         try:
-            return entries, _report(entries, out, command)
+            return entries, _report(entries, out, command, plan.jobs)
         except OSError as error:
             raise disk_error(out, error) from None
 
@@ -132,7 +133,7 @@ def _entry(claim: Claim, plan: Plan, outcomes: Mapping[tuple[str, str], RouteOut
     return claim.entry(plan.effort.level, findings, seconds)
 
 
-def _report(entries: Sequence[Evidence], out: Path, command: str) -> "ReportFiles":
+def _report(entries: Sequence[Evidence], out: Path, command: str, jobs: int) -> "ReportFiles":
     """Write the report, unless the one that lies there says the same and was drawn by the same code."""
     from etatrick.validation.figures import draw
     from etatrick.validation.report import ReportFiles, write_report
@@ -147,7 +148,7 @@ def _report(entries: Sequence[Evidence], out: Path, command: str) -> "ReportFile
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         pass  # none was written, or it is not whole any more
     note.unlink(missing_ok=True)
-    written = write_report(entries, out, draw=draw, command=command)
+    written = write_report(entries, out, draw=draw, command=command, jobs=jobs)
     named = {name: _names(out, value) for name, value in vars(written).items()}
     record = {"content": content, "files": named, "bytes": _sizes(vars(written).values())}
     write(note, json.dumps(record).encode())
@@ -186,7 +187,7 @@ def chosen_device(name: str) -> str:
 
 
 def redraw(name: str, source: Path, target: Path) -> Path:
-    """Draw the figure `name` of the gallery, or from a report's JSON, and write it to `target`.
+    """Draw a figure of the gallery, or one of a report by its file's stem, and write it to `target`.
 
     Raises
     ------
@@ -194,6 +195,7 @@ def redraw(name: str, source: Path, target: Path) -> Path:
         If the report cannot be read, holds no such figure, or the target's format is not known.
     """
     from etatrick.validation.figures import GALLERY, draw
+    from etatrick.validation.report.figures import named
 
     if target.suffix not in (".svg", ".png", ".pdf"):
         raise InputError(str(target), "must end in .svg, .png or .pdf", f"choose {target.stem}.svg")
@@ -204,15 +206,15 @@ def redraw(name: str, source: Path, target: Path) -> Path:
         entries = [Evidence.from_json(claim) for claim in claims]
     except (OSError, ValueError, KeyError, TypeError):
         raise InputError(str(source), "is not a report's JSON", "run etatrick verify first") from None
-    found = {
-        picture.name: finding.data
-        for entry in entries
-        for finding in (entry.findings[column] for column in COLUMNS)
-        for picture in finding.pictures
-    }
+    found: dict[str, tuple[str, Mapping[str, Any]]] = {}
+    for (index, column, position), stem in named(entries).items():
+        finding = entries[index].findings[column]
+        found[stem] = finding.pictures[position].name, finding.data
+        found.setdefault(finding.pictures[position].name, found[stem])  # the first of that name
     if name not in found:
-        raise InputError(name, "is no figure of this report", f"choose one of: {', '.join(found) or 'none'}")
-    return _written(draw(name, found[name]), target)
+        near = difflib.get_close_matches(name, found, n=3, cutoff=0.4) or sorted(found)
+        raise InputError(name, "is no figure of this report", f"choose one of: {', '.join(near) or 'none'}")
+    return _written(draw(*found[name]), target)
 
 
 def _written(figure: "Figure", target: Path) -> Path:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from etatrick.validation.figures.style import COLOURS, GREY, canvas, label, legend
+from etatrick.validation.figures.style import COLOURS, GREY, label, legend, panes
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -29,7 +29,7 @@ def claim_numbers(data: Mapping[str, Any]) -> "Figure":
     """
     from etatrick.validation.routes.numeric import Pair
 
-    figure, (left, right) = canvas(2, height=2.8, width=3.4)
+    figure, (left, right) = panes(2, height=2.8, width=3.4)
     groups = [("pairs", "as stated", COLOURS[0], "o"), ("control", data.get("other", "other formula"), COLOURS[1], "^")]
     for key, name, colour, marker in groups:
         if key not in data:
@@ -64,7 +64,7 @@ def claim_trials(data: Mapping[str, Any]) -> "Figure":
     matplotlib.figure.Figure
     """
     trials = dict(list(data["trials"].items())[:COLUMNS])
-    figure, axes = canvas(len(trials), height=2.6, width=2.6)
+    figure, axes = panes(len(trials), height=2.6, width=2.8)
     for ax, (name, trial) in zip(axes, trials.items(), strict=True):
         lower, upper = (np.asarray(trial[key], dtype=np.float64) for key in ("lower", "upper"))
         middle = (lower + upper) / 2

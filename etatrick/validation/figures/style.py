@@ -10,6 +10,7 @@ if TYPE_CHECKING:
 COLOURS: Final = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
 DASHES: Final = ("-", "--", "-.", ":", (0, (5, 1)), (0, (1, 1)), (0, (3, 1, 1, 1)))
 GREY: Final = "#666666"
+LEFT: Final = 0.75  # inches for the labels of a vertical axis
 
 
 def canvas(panels: int, height: float = 3.0, width: float = 3.6) -> "tuple[Figure, list[Axes]]":
@@ -32,11 +33,44 @@ def canvas(panels: int, height: float = 3.0, width: float = 3.6) -> "tuple[Figur
     figure = blank(width * panels, height, layout="constrained")
     axes = figure.subplots(1, panels, squeeze=False)[0]
     for ax in axes:
-        ax.spines[["top", "right"]].set_visible(False)
-        ax.grid(visible=True, color="#e6e6e6", linewidth=0.6)
-        ax.set_axisbelow(True)
-        ax.tick_params(labelsize=8)
+        _tidy(ax)
     return figure, list(axes)
+
+
+def panes(panels: int, height: float = 2.8, width: float = 3.4) -> "tuple[Figure, list[Axes]]":
+    """Return panels as :func:`canvas` does, with fixed margins: drawn in a third of the time, for one-line labels.
+
+    Parameters
+    ----------
+    panels : int
+        Number of panels.
+    height, width : float
+        Size of one panel in inches.
+
+    Returns
+    -------
+    figure : matplotlib.figure.Figure
+    axes : list of matplotlib.axes.Axes
+    """
+    from etatrick.theory.pictures import blank
+
+    figure = blank(width * panels, height)
+    axes = figure.subplots(1, panels, squeeze=False)[0]
+    inner = width - LEFT - 0.1
+    figure.subplots_adjust(
+        left=LEFT / (width * panels), right=1 - 0.1 / (width * panels), bottom=0.5 / height, top=1 - 0.32 / height,
+        wspace=(LEFT + 0.1) / inner,
+    )  # fmt: skip
+    for ax in axes:
+        _tidy(ax)
+    return figure, list(axes)
+
+
+def _tidy(ax: "Axes") -> None:
+    ax.spines[["top", "right"]].set_visible(False)
+    ax.grid(visible=True, color="#e6e6e6", linewidth=0.6)
+    ax.set_axisbelow(True)
+    ax.tick_params(labelsize=8)
 
 
 def label(ax: "Axes", title: str, x: str, y: str) -> None:

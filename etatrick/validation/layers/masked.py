@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, final
 import torch
 from torch import Tensor
 
-from etatrick.errors import InputError
 from etatrick.theory.symbols import w
 from etatrick.validation.layers.base import Atoms
 from etatrick.validation.layers.masks import Mask
 from etatrick.validation.layers.mechanism import Mechanism
 from etatrick.validation.layers.weighted_maps import Conv2dWeights, LinearWeights
 from etatrick.validation.torch_compile import torch_function
+from etatrick.validation.torch_dualities import torch_penalty
 
 if TYPE_CHECKING:
     from etatrick.validation.layers.weighted_maps import WeightedMap
@@ -52,7 +52,7 @@ class MaskedWeights(Mechanism):
         """Return λΩ(|w|) of the mask's duality."""
         duality, strength = self.mask.twin
         if duality.penalty is None:
-            raise InputError(str(duality), "its penalty has no closed form", "use duality.penalty_at for numbers")
+            return strength * torch_penalty(duality)(layer.weight)
         return strength * torch_function(duality.penalty, w)(layer.weight.abs())
 
 

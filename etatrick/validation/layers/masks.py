@@ -9,7 +9,6 @@ import torch
 from torch import Tensor
 
 from etatrick.errors import InputError
-from etatrick.numerics.compiled import compile_penalty
 from etatrick.theory.clamping import clamped
 from etatrick.theory.duality import Duality
 from etatrick.theory.parameters import Parameter
@@ -17,6 +16,7 @@ from etatrick.theory.symbols import lam as lam_symbol
 from etatrick.theory.symbols import w
 from etatrick.validation.layers.base import Atoms
 from etatrick.validation.torch_compile import torch_function
+from etatrick.validation.torch_dualities import require_scalar, torch_odds, torch_retain
 
 
 class Mask(ABC):
@@ -213,16 +213,19 @@ def _sides(alpha: Tensor) -> Atoms:
 
 
 def _check(duality: Duality, lam: float) -> None:
-    compile_penalty(duality)
+    require_scalar(duality)
     if not (isinstance(lam, int | float) and 0 < lam < float("inf")):
         raise InputError(f"lam = {lam}", "λ must be a finite number > 0", "choose e.g. lam=0.01")
 
 
 @lru_cache(maxsize=64)
 def _compiled_deviation(duality: Duality, lam: float) -> Any:
-    """Compile √(λ/η̂); kept outside the masks, which therefore pickle."""
+    """Compile √(λ/η̂), from numbers where η̂ has no closed form; kept outside the masks, which therefore pickle."""
     import sympy as sp
 
+    if duality.eta_hat is None:
+        odds = torch_odds(duality, lam)
+        return lambda size: odds(size).sqrt()
     return torch_function(sp.sqrt(sp.Rational(repr(lam)) / duality.eta_hat), w)
 
 
@@ -230,4 +233,6 @@ def _compiled_deviation(duality: Duality, lam: float) -> Any:
 def _compiled_alpha(duality: Duality, lam: float) -> Any:
     import sympy as sp
 
+    if duality.alpha is None:
+        return torch_retain(duality, lam)
     return torch_function(duality.alpha.subs(lam_symbol, sp.Rational(repr(lam))), w)

@@ -26,7 +26,7 @@ class ReportFiles:
 
 
 def write_report(
-    entries: Sequence[Evidence], out: Path, *, draw: Draw, command: str = "etatrick verify"
+    entries: Sequence[Evidence], out: Path, *, draw: Draw, command: str = "etatrick verify", jobs: int = 1
 ) -> ReportFiles:
     """Write the ledger of claims into the folder `out`; what else lies there stays as it is.
 
@@ -40,6 +40,8 @@ def write_report(
         Takes a picture's name and its finding's data, returns a :class:`matplotlib.figure.Figure`.
     command : str
         What reproduces the report on a command line.
+    jobs : int
+        How many processes draw; with more than one, `draw` must be found by name in a module.
 
     Returns
     -------
@@ -62,7 +64,7 @@ def write_report(
     """
     prepare(out)
     content = document(entries, command)
-    drawn = drawings(entries, draw)
+    drawn = drawings(entries, draw, jobs)
     overview, claims = pages(entries, drawn, content)
     figures = tuple(
         write(out / FIGURES / f"{drawing.stem}.{kind}", image)

@@ -1,6 +1,6 @@
 """Turns a file of pytest-benchmark into the figures that the page on benchmarks shows: ratios, machine and versions.
 
-Usage: ``python tests/benchmarks/tabulate.py MEASURED.json … TABLE.json``, as ``make bench`` does.
+Usage: ``python tests/benchmarks/benchmark_table.py MEASURED.json … TABLE.json``, as ``make bench`` does.
 """
 
 import json

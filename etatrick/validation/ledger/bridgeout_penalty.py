@@ -1,0 +1,284 @@
+"""Claims on Bridgeout: the bridge penalty, its optimum, group Bridgeout, and a public deterministic version."""
+
+from typing import TYPE_CHECKING, Any, Final
+
+from etatrick.validation.claim import Claim, Setting
+from etatrick.validation.ledger.recipes_noise import mean_over, switches
+from etatrick.validation.ledger.theorems import FORMAL
+from etatrick.validation.routes import Fact, Pair, Trial, mismatch, numbers, proof, refutation, trained
+
+if TYPE_CHECKING:
+    import numpy as np
+
+PAPER: Final = "Khan, Shah, Stavness 2018, Bridgeout"
+MARGIN: Final = 0.05  # of trained weights of size 1 to 2; fixed before any run
+SEEDS, STEPS = {"quick": 48, "full": 192}, {"quick": 4_000, "full": 30_000}
+
+
+def _bridge() -> list[Fact]:
+    import sympy as sp
+
+    from etatrick.theory import strategies, w
+    from etatrick.validation.routes.facts import conditions, equal
+
+    y, x, q, c, e = sp.symbols("y x q c e", positive=True)
+    mean = mean_over((y - x * (w + w ** (q / 2) * e)) ** 2 / 2, e, c)
+    lasso, bridge, root = (strategies["bridgeout"](q=degree, retain="1/2").duality for degree in ("1", "3/2", "1/2"))
+    return [
+        equal(mean - (y - x * w) ** 2 / 2, c * x**2 * w**q / 2, "one weight: the penalty per example",
+              r"\mathbb E\tfrac12(y-x\tilde w)^2 = \tfrac12(y-xw)^2+\tfrac{1-p}{2p}x^2|w|^q"),
+        *conditions(bridge, "convex", "subquadratic", of="q=3/2"),
+        *conditions(bridge, "exact_zeros", of="q=3/2", wanted="fails"),
+        *conditions(lasso, "convex", "exact_zeros", of="q=1"),
+        *conditions(root, "concave", "exact_zeros", of="q=1/2"),
+        *conditions(root, "convex", of="q=1/2", wanted="fails"),
+    ]  # fmt: skip
+
+
+def _masks(rng: "np.random.Generator", weighted: bool = True) -> Pair:
+    """Compare with the mean over all masks of three weights, one mask per weight and example."""
+    import numpy as np
+
+    X, y, w = rng.standard_normal((5, 3)), rng.standard_normal(5), rng.standard_normal(3)
+    q, p = float(rng.uniform(0.3, 2)), float(rng.uniform(0.2, 0.9))
+    xi, chance = switches(3, p)
+    noisy = w + np.sign(w) * np.abs(w) ** (q / 2) * xi
+    computed = float(chance @ ((y[:, None] - X @ noisy.T) ** 2).sum(0)) / 2
+    energy = (X**2).sum(0) if weighted else np.full(3, (X**2).sum() / 3)
+    charge = (1 - p) / p * float(energy @ np.abs(w) ** q)
+    return Pair((float(((y - X @ w) ** 2).sum()) + charge) / 2, computed, {"q": q, "p": p})
+
+
+def _masks_unweighted(rng: "np.random.Generator") -> Pair:
+    return _masks(rng, weighted=False)
+
+
+def weights(setting: Setting) -> dict[str, Trial]:
+    """Train linear models through the Bridgeout layer, q = 5/4, each output with noise of its own, in full batches.
+
+    Parameters
+    ----------
+    setting : Setting
+
+    Returns
+    -------
+    dict of str to Trial
+        Tail averages, shape (seeds, 3), beside the exact optimum of the bridge penalty and least squares.
+    """
+    import numpy as np
+    import torch
+
+    from etatrick.validation.layers import BridgeoutLinear
+    from etatrick.validation.seeding import seed
+
+    rng = np.random.default_rng(seed("bridgeout", "data"))
+    X = rng.standard_normal((8, 3)) / 8**0.5
+    y = X @ np.array([1.0, -1.5, 2.0]) + 0.1 * rng.standard_normal(8)
+    steps, inputs, target = STEPS[setting.level], torch.tensor(X), torch.tensor(y)[:, None]
+    generator = torch.Generator().manual_seed(seed("bridgeout", "noise"))
+    layer = BridgeoutLinear(3, SEEDS[setting.level], bias=False, q=1.25, retain=0.75, generator=generator).double()
+    total = torch.zeros_like(layer.weight)
+    for k in range(steps):
+        (slope,) = torch.autograd.grad(0.5 * (layer(inputs) - target).square().sum(), layer.weight)
+        with torch.no_grad():
+            layer.weight.sub_(slope, alpha=0.1 / (1 + k / 500))
+            total.add_(layer.weight, alpha=float(k >= steps // 2) / (steps - steps // 2))
+    return {"the layer → the bridge optimum": Trial(total.numpy(), reweighted(X, y, 1.25, 1 / 3)),
+            "the layer → least squares": Trial(total.numpy(), np.linalg.lstsq(X, y, rcond=None)[0], "differs")}  # fmt: skip
+
+
+def reweighted(X: Any, y: Any, q: float, odds: float) -> Any:
+    """Return the fixed point of ridge regressions with η = 2|w|^(2−q)/(q·odds·s²), from least squares.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> reweighted(np.eye(1), np.array([2.0]), 1.0, 1.0).round(9).tolist()  # soft thresholding at ½
+    [1.5]
+    """
+    import numpy as np
+
+    w = np.linalg.lstsq(X, y, rcond=None)[0]
+    for _ in range(3000):
+        charge = odds * q / 2 * np.abs(w) ** (q - 2) * (X**2).sum(0)
+        w = np.linalg.solve(X.T @ X + np.diag(charge), X.T @ y)
+    return w
+
+
+BRIDGE: Final = Claim(
+    id="bridgeout/bridge-penalty",
+    title="In linear regression Bridgeout is exactly the bridge penalty, weighted by column energies",
+    statement=r"With $\tilde w=w+\mathrm{sgn}(w)|w|^{q/2}(\rho-1)$ the expected squared loss gains exactly "
+    r"$\tfrac{1-p}{2p}\sum_js_j^2|w_j|^q$: convex iff $q\ge1$, with exact zeros iff $q\le1$.",
+    source=f"{PAPER}",
+    relation="equal",
+    parameters={"q": "0 < q ≤ 2", "p": "0 < p < 1"},
+    derive=proof(_bridge, "w, x, y > 0; the conditions at q = ½, 1, 3/2", seconds=2),
+    solve=numbers(_masks, draws=40, control=_masks_unweighted, what="The formula against the mean over all masks; the "
+                  "control gives all columns the same energy."),
+    observe=trained({"weights": (weights, 5.0)}, margin=MARGIN),
+    tolerance="FLOAT64: 1e-10, scaled by 1 + |v|; TRAIN: margin 0.05 of weights of size 1 to 2",
+)  # fmt: skip
+
+
+def _rule() -> list[Fact]:
+    import sympy as sp
+
+    from etatrick.theory import strategies, w
+    from etatrick.validation.routes.facts import equal
+
+    q, c, r = sp.symbols("q c r", positive=True)
+    duality = strategies["bridgeout"](q="3/2", retain="1/2").duality
+    slope = sp.diff(c * w**q / 2, w)
+    return [
+        equal(w / slope, 2 * w ** (2 - q) / (q * c), "the rule", r"\hat\eta = 2|w|^{2-q}/(q\lambda)"),
+        equal(duality.eta_hat, sp.Rational(4, 3) * sp.sqrt(w), "as the theory derives it at q = 3/2, p = ½"),
+        equal(sp.diff(c * w ** (1 + r) / 2, w, 2), c * r * (1 + r) * w ** (r - 1) / 2, "q = 1 + r: curvature > 0"),
+    ]
+
+
+def _optimum(rng: "np.random.Generator", degree: float = 1.0) -> Pair:
+    """Compare a weight of the reweighted fixed point with Newton's method on the loss enumerated over masks."""
+    import numpy as np
+    from scipy.optimize import minimize
+
+    X, w = rng.standard_normal((6, 2)), rng.choice([-1, 1], 2) * rng.uniform(1.5, 3, 2)
+    y, q, p = X @ w, float(rng.uniform(1.1, 1.9)), float(rng.uniform(0.6, 0.9))
+    xi, chance = switches(2, p)
+
+    def loss(z: Any) -> float:
+        noisy = z + np.sign(z) * np.abs(z) ** (q / 2) * xi
+        return float(chance @ ((y[:, None] - X @ noisy.T) ** 2).sum(0))
+
+    start = minimize(loss, w, method="Nelder-Mead", options={"xatol": 1e-9, "fatol": 1e-15, "maxiter": 4000}).x
+    return Pair(float(reweighted(X, y, q * degree, (1 - p) / p)[0]), float(start[0]), {"q": q, "p": p})
+
+
+def _optimum_wrong(rng: "np.random.Generator") -> Pair:
+    return _optimum(rng, degree=0.5)
+
+
+OPTIMUM: Final = Claim(
+    id="bridgeout/reweighted-ridge",
+    title="Reweighted ridge with η = 2|w|^(2−q)/(qλ) ends where Bridgeout's expected loss is least",
+    statement=r"For $1<q\le2$ the expected loss is convex and its minimiser the fixed point of ridge regressions "
+    r"with $\hat\eta_j=2|w_j|^{2-q}/(q\lambda s_j^2)$, $\lambda=(1-p)/p$.",
+    source=f"derived for this ledger about {PAPER}",
+    relation="equal",
+    parameters={"q": "1 < q ≤ 2", "p": "0 < p < 1"},
+    derive=proof(_rule, "w, λ > 0", seconds=2),
+    solve=numbers(_optimum, draws=12, tolerance="SOLVER", control=_optimum_wrong, seconds=2, what="The fixed point "
+                  "against a direct search on the loss enumerated over masks; the control has the power q/2."),
+    observe=FORMAL,
+    tolerance="SOLVER: 1e-6, scaled by 1 + |v|",
+)  # fmt: skip
+
+
+def _grouped() -> list[Fact]:
+    import sympy as sp
+
+    from etatrick.validation.routes.facts import equal
+
+    y, a, b, u, v, nu, B, e, g = sp.symbols("y x1 x2 u v nu B e g", positive=True)
+    size = sp.sqrt(nu * sp.sqrt(u**2 + v**2) / B)
+    loss = (y - a * (u + size * e) - b * (v + size * g)) ** 2 / 2
+    mean = sum(loss.subs({e: i, g: j}, simultaneous=True) for i in (1, -1) for j in (1, -1)) / 4
+    return [equal(mean, (y - a * u - b * v) ** 2 / 2 + nu / (2 * B) * (a**2 + b**2) * sp.sqrt(u**2 + v**2),
+                  "one example, a row of two weights, signs ±1",
+                  r"\mathbb E\tfrac12(y-x^\top\tilde w)^2 = "
+                  r"\tfrac12(y-x^\top w)^2+\tfrac{\nu}{2B}\lVert x\rVert^2\lVert w\rVert_2")]  # fmt: skip
+
+
+def _rows(rng: "np.random.Generator", grouped: bool = True) -> Pair:
+    """Compare with the mean over all signs for two rows of three weights."""
+    import numpy as np
+
+    X, W, Y, nu = rng.standard_normal((4, 3)), rng.standard_normal((3, 2)), rng.standard_normal((4, 2)), 0.7
+    signs = 2.0 * ((np.arange(8)[:, None] >> np.arange(3)) & 1) - 1
+    size = np.sqrt(nu * np.linalg.norm(W, axis=0) / len(X))
+    noisy = W + size * signs[:, :, None]
+    computed = float(((Y - np.einsum("ij,kjo->kio", X, noisy)) ** 2).sum(axis=(1, 2)).mean()) / 2
+    charge = np.linalg.norm(W, axis=0).sum() if grouped else np.linalg.norm(W)
+    stated = float(((Y - X @ W) ** 2).sum() + nu / len(X) * (X**2).sum() * charge) / 2
+    return Pair(stated, computed, {"‖W‖": float(np.linalg.norm(W))})
+
+
+def _rows_ungrouped(rng: "np.random.Generator") -> Pair:
+    return _rows(rng, grouped=False)
+
+
+GROUPS: Final = Claim(
+    id="bridgeout/group-noise",
+    title="Noise of size √(ν‖w_g‖/B) on every weight of a row is the group lasso",
+    statement=r"Adding $\pm\sqrt{\nu\lVert w_o\rVert_2/B}$ to every weight of row $o$ charges exactly "
+    r"$\tfrac{\nu}{2B}\sum_i\lVert x_i\rVert^2\sum_o\lVert w_o\rVert_2$.",
+    source=f"public code that accompanies {PAPER}",
+    relation="equal",
+    parameters={"ν": "ν > 0", "B": "batch size"},
+    derive=proof(_grouped, "y, x, w, ν, B > 0"),
+    solve=numbers(_rows, draws=30, control=_rows_ungrouped, what="The formula against the mean over all signs; the "
+                  "control takes the norm of all weights together."),
+    observe=FORMAL,
+    tolerance="FLOAT64: 1e-10, scaled by 1 + |v|",
+)  # fmt: skip
+
+
+def _rectified(code: bool) -> list[Fact]:
+    import sympy as sp
+
+    from etatrick.validation.routes.facts import equal, tends
+
+    m, s = sp.symbols("m s", positive=True)  # s: the standard deviation, √v
+    scale = s**2 if code else s
+    normal = (1 + sp.erf(m / (scale * sp.sqrt(2)))) / 2
+    density = sp.exp(-(m**2) / (2 * s**2)) / sp.sqrt(2 * sp.pi)
+    mean = m * normal + s * density
+    true = (1 + sp.erf(m / (s * sp.sqrt(2)))) / 2
+    facts = [equal(sp.diff(mean, m), true, "the slope in m is the chance of a positive sign",
+                   r"\tfrac{d}{dm}\mathbb E\max(N,0) = P(N>0) = \Phi(m/\sqrt v)")]  # fmt: skip
+    return facts if code else [*facts, tends(mean - m, m, sp.oo, 0, "and the mean is m where m is large")]
+
+
+def _code() -> list[Fact]:
+    return _rectified(True)
+
+
+def _right() -> list[Fact]:
+    return _rectified(False)
+
+
+def _mean(rng: "np.random.Generator", code: bool = True) -> Pair:
+    """Compare with quadrature of max(N, 0) for N normal with mean m and variance v."""
+    import math
+
+    from scipy.integrate import quad
+
+    m, v = float(rng.uniform(-1.5, 1.5)), float(rng.choice([0.1, 0.3, 3.0, 6.0]))
+
+    def density(z: float) -> float:
+        return z * math.exp(-((z - m) ** 2) / (2 * v)) / math.sqrt(2 * math.pi * v)
+
+    found = quad(density, 0, m + 14 * v**0.5, epsabs=1e-13, epsrel=1e-13)[0]
+    chance = (1 + math.erf(m / ((v if code else v**0.5) * 2**0.5))) / 2
+    return Pair(m * chance + math.sqrt(v / (2 * math.pi)) * math.exp(-(m**2) / (2 * v)), found, {"m": m, "v": v})
+
+
+def _mean_right(rng: "np.random.Generator") -> Pair:
+    return _mean(rng, code=False)
+
+
+FAST: Final = Claim(
+    id="bridgeout/deterministic-relu-mean",
+    title="A public deterministic Bridgeout divides by the variance for the standard deviation",
+    statement=r"$\mathbb E\max(N,0)=m\,\Phi(m/v)+\sqrt v\,\varphi(m/\sqrt v)$ for $N\sim\mathcal N(m,v)$.",
+    source=f"public code that accompanies {PAPER}, fast_bridgeout",
+    relation="corrected",
+    parameters={"v": "v > 0"},
+    corrected=r"$\mathbb E\max(N,0)=m\,\Phi(m/\sqrt v)+\sqrt v\,\varphi(m/\sqrt v)$.",
+    derive=refutation(_code, _right, "m > 0, v = s² > 0"),
+    solve=mismatch(_mean, _mean_right, draws=40, what="Both formulas against quadrature."),
+    observe=FORMAL,
+    tolerance="FLOAT64: 1e-10, scaled by 1 + |v|",
+)
+
+CLAIMS: Final = (BRIDGE, OPTIMUM, GROUPS, FAST)
