@@ -256,7 +256,9 @@ def _nearby(
     from scipy.optimize import brentq, minimize_scalar
 
     def gap(logarithm: float) -> float:
-        return float(reach(np.exp(np.float64(logarithm)))) - float(np.log(x))
+        value = float(reach(np.exp(np.float64(logarithm)))) - float(np.log(x))
+        # f′ is 0 or, by cancellation, below: the logarithm of its root is −∞ or none
+        return -1e300 if np.isnan(value) else float(np.clip(value, -1e300, 1e300))
 
     left, right = float(np.log(low)), float(np.log(high))
     if x > 0 and gap(left) < 0 < gap(right):

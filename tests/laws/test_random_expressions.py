@@ -264,6 +264,9 @@ FOUND = [
     # η̂ is constant near 0: the search for its inverse divided by the number 0
     Rule("eta_hat", Piece("max(w/1.5, w)/Piecewise((w/a, w <= a), (w, True))", lambda v: max(v / 1.5, v)
          / (v / CURRENT["a"] if v <= CURRENT["a"] else v), (lambda v: v - CURRENT["a"],)), ("a",)),
+    # f is constant, then rises: just before, its computed slope is negative
+    Rule("dual", Piece("max(eta**(1/3), eta**(1/2))/eta**(1/3)", lambda v: max(mp.cbrt(v), mp.sqrt(v)) / mp.cbrt(v),
+         (lambda v: v - 1,)), ()),
 ]  # fmt: skip
 
 
