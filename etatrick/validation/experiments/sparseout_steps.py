@@ -80,13 +80,15 @@ def _networks() -> "dict[str, Callable[[int], nn.Module]]":
 
     from etatrick.validation.layers.bridgeout import BridgeoutLinear
     from etatrick.validation.layers.sparseout import Sparseout
+    from etatrick.validation.layers.unit_dropout import BernoulliDropout
 
     def built(width: int, *decoder: nn.Module) -> nn.Module:
         return nn.Sequential(nn.Linear(INPUTS, width), nn.ReLU(), *decoder)
 
     return {
         REFERENCE: lambda d: built(d, nn.Linear(d, INPUTS)),
-        "Dropout": lambda d: built(d, nn.Dropout(1 - RETAIN), nn.Linear(d, INPUTS)),
+        "Dropout": lambda d: built(d, BernoulliDropout(RETAIN), nn.Linear(d, INPUTS)),
+        "torch's nn.Dropout": lambda d: built(d, nn.Dropout(1 - RETAIN), nn.Linear(d, INPUTS)),
         "Sparseout": lambda d: built(d, Sparseout(EXPONENT, RETAIN), nn.Linear(d, INPUTS)),
         "Bridgeout, two matmuls": lambda d: built(d, BridgeoutLinear(d, INPUTS, q=EXPONENT, retain=RETAIN)),
     }
