@@ -8,9 +8,10 @@ from pathlib import Path
 from etatrick.errors import InputError
 
 REMEDY = "choose another folder with --out"
-PAGE, JSON, SUMMARY, FIGURES, PAGES = "index.html", "report.json", "report.md", "figures", "claims"
+PAGE, JSON, SUMMARY, STYLE = "index.html", "report.json", "report.md", "style.css"
+FIGURES, PAGES = "figures", "claims"
 OURS = b'<meta name="generator" content="etatrick'
-MARKS = {PAGE: OURS, JSON: b'"etatrick-report"', SUMMARY: b"# Ledger of claims"}
+MARKS = {PAGE: OURS, JSON: b'"etatrick-report"', SUMMARY: b"# Ledger of claims", STYLE: b"/* etatrick"}
 
 
 def prepare(out: Path) -> Path:

@@ -228,7 +228,15 @@ def test_writing_again_replaces_only_the_report(tmp_path: Path) -> None:
         written = write_report(LEDGER[:1], tmp_path, draw=draw)
     assert all(path.read_text() == "mine" for path in strangers)
     left = {path for path in tmp_path.rglob("*") if path.is_file()}
-    assert left == {written.page, written.json, written.summary, *written.claims, *written.figures, *strangers}
+    assert left == {
+        written.page,
+        written.style,
+        written.json,
+        written.summary,
+        *written.claims,
+        *written.figures,
+        *strangers,
+    }
 
 
 def test_pages_of_claims_that_are_gone_go_too(tmp_path: Path) -> None:
@@ -248,7 +256,7 @@ def test_a_failing_drawing_leaves_the_old_report(tmp_path: Path) -> None:
         write_report(LEDGER, tmp_path, draw=broken)
     assert (tmp_path / "index.html").read_bytes() == old
     left = sorted(path.name for path in tmp_path.rglob("*"))
-    assert left == ["claims", "figures", "index.html", "report.json", "report.md"]
+    assert left == ["claims", "figures", "index.html", "report.json", "report.md", "style.css"]
 
 
 @pytest.mark.parametrize("place", ["file", "file/below", "file/far/below", "taken", "foreign"])

@@ -132,7 +132,9 @@ def test_functions_that_other_processes_cannot_import_are_refused() -> None:
             sweep(function, GRID)
 
 
-@pytest.mark.parametrize("grid", [{}, {"a": []}, {"a": [np.arange(2)]}, {"a": [object()]}], ids=str)
+@pytest.mark.parametrize(
+    "grid", [{}, {"a": []}, {"a": [np.arange(2)]}, {"a": [object()]}], ids=["none", "empty", "array", "object"]
+)
 def test_a_grid_without_points_or_of_other_objects_is_refused(grid: dict[str, Any]) -> None:
     with pytest.raises(InputError, match="grid"):
         sweep(divmod_of, grid)

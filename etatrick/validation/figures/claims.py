@@ -43,6 +43,7 @@ def claim_numbers(data: Mapping[str, Any]) -> "Figure":
     left.plot([low, high], [low, high], color=GREY, linewidth=0.8, zorder=0)
     right.axhline(max(data["tolerance"], FLOOR), color=GREY, linestyle="--", linewidth=1, label="tolerance")
     right.set_yscale("log")
+    right.minorticks_off()
     label(left, "two routes", "stated", "computed")
     label(right, "errors in increasing order", "draw", "scaled error")
     legend(left, loc="upper left")

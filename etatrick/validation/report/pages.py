@@ -14,7 +14,7 @@ from etatrick.validation.report.rendering import column, environment, snippet
 def pages(
     entries: Sequence[Evidence], drawn: Mapping[Place, Drawing], document: Mapping[str, Any]
 ) -> tuple[str, dict[str, str]]:
-    """Return the HTML of the overview and of the claims' pages; each page shows itself without any other file.
+    """Return the HTML of the overview and of the claims' pages; pages refer to the style sheet and the figures.
 
     Parameters
     ----------
@@ -37,14 +37,14 @@ def pages(
     counts = Counter((part["name"], part["label"]) for claim in shown for part in claim["columns"])
     groups = wording.families(shown, lambda claim: str(claim["entry"].claim))
     overview = templates.get_template("index.html.j2").render(
-        groups=groups,
+        root="", groups=groups,
         counts=counts, relations=sorted({entry.relation for entry in entries}), total=len(entries),
     )  # fmt: skip
     page = templates.get_template("claim.html.j2")
     around = [None, *(claim for _, claims in groups for claim in claims), None]
     made = {
         claim["name"]: page.render(
-            **{**claim, "previous": before, "next": after}, snippet=snippet(claim["entry"]),
+            **{**claim, "previous": before, "next": after}, root="../", snippet=snippet(claim["entry"]),
             relation=wording.RELATION.get(claim["entry"].relation, claim["entry"].relation),
             shell=f"etatrick verify {wording.quoted(claim['entry'].claim)}",
             total=sum(claim["entry"].seconds.values()),

@@ -6,19 +6,21 @@ from pathlib import Path
 from typing import final
 
 from etatrick.validation.evidence import Evidence
-from etatrick.validation.files import FIGURES, JSON, PAGE, PAGES, SUMMARY, forget, prepare, write
+from etatrick.validation.files import FIGURES, JSON, PAGE, PAGES, STYLE, SUMMARY, forget, prepare, write
 from etatrick.validation.report.document import document, encoded
 from etatrick.validation.report.figures import Draw, drawings
 from etatrick.validation.report.pages import pages
+from etatrick.validation.report.rendering import style
 from etatrick.validation.report.summary import summary
 
 
 @final
 @dataclass(frozen=True)
 class ReportFiles:
-    """The files of a report: overview, a page per claim, JSON document, Markdown summary, figures (SVG and PNG)."""
+    """The files of a report: overview, style, a page per claim, JSON, Markdown summary, figures (SVG and PNG)."""
 
     page: Path
+    style: Path
     json: Path
     summary: Path
     claims: tuple[Path, ...]
@@ -75,6 +77,7 @@ def write_report(
     forget(out / PAGES, written)
     return ReportFiles(
         write(out / PAGE, overview.encode("utf-8", "replace")),
+        write(out / STYLE, style()),
         write(out / JSON, encoded(content)),
         write(out / SUMMARY, summary(entries, content).encode("utf-8", "replace")),
         written,

@@ -16,7 +16,7 @@ from etatrick.validation.report.mathml import inline, to_mathml
 if TYPE_CHECKING:
     from jinja2 import Environment
 
-SHOWN_DATA: Final = 4000  # characters of a finding's data that its page shows
+SHOWN_DATA: Final = 1500  # characters of a finding's data that its page shows
 
 
 def environment(document: Mapping[str, Any]) -> "Environment":
@@ -49,7 +49,6 @@ def environment(document: Mapping[str, Any]) -> "Environment":
     digest = b64encode(sha256(files["filter.js"].encode()).digest()).decode()
     made.globals.update(
         document=document,
-        style=Markup(files["style.css"]),
         script=Markup(files["filter.js"]),
         script_hash=f"sha256-{digest}",
         columns=COLUMNS,
@@ -58,6 +57,11 @@ def environment(document: Mapping[str, Any]) -> "Environment":
         meanings=MEANING,
     )
     return made
+
+
+def style() -> bytes:
+    """Return the style sheet that all pages share."""
+    return (resources.files(__package__) / "templates" / "style.css").read_bytes()
 
 
 def applies(finding: Finding) -> bool:
