@@ -15,7 +15,7 @@ COLUMNS = 4
 
 
 def claim_numbers(data: Mapping[str, Any]) -> "Figure":
-    """Draw the numbers of two routes against each other, and their errors beside the tolerance.
+    """Draw the differences between two routes in increasing order, beside the tolerance and the control.
 
     Parameters
     ----------
@@ -29,25 +29,24 @@ def claim_numbers(data: Mapping[str, Any]) -> "Figure":
     """
     from etatrick.validation.routes.numeric import Pair
 
-    figure, (left, right) = panes(2, height=2.8, width=3.4)
+    figure, (ax,) = panes(1, height=2.6, width=4.6)
+    limit = max(data["tolerance"], FLOOR)
+    largest = limit
     groups = [("pairs", "as stated", COLOURS[0], "o"), ("control", data.get("other", "other formula"), COLOURS[1], "^")]
     for key, name, colour, marker in groups:
         if key not in data:
             continue
         pairs = [Pair(*row) for row in data[key] if np.isfinite([_number(row[0]), _number(row[1])]).all()]
-        errors = np.sort([pair.error(data["relation"]) for pair in pairs])
-        style: dict[str, Any] = {"marker": marker, "linestyle": "none", "markersize": 3.5, "color": colour}
-        left.plot([p.stated for p in pairs], [p.computed for p in pairs], alpha=0.6, label=name, **style)
-        right.plot(np.arange(1, len(errors) + 1), np.maximum(errors, FLOOR), label=name, **style)
-    low, high = min(left.get_xlim()[0], left.get_ylim()[0]), max(left.get_xlim()[1], left.get_ylim()[1])
-    left.plot([low, high], [low, high], color=GREY, linewidth=0.8, zorder=0)
-    right.axhline(max(data["tolerance"], FLOOR), color=GREY, linestyle="--", linewidth=1, label="tolerance")
-    right.set_yscale("log")
-    right.minorticks_off()
-    label(left, "two routes", "stated", "computed")
-    label(right, "errors in increasing order", "draw", "scaled error")
-    legend(left, loc="upper left")
-    legend(right, loc="best")
+        errors = np.maximum(np.sort([pair.error(data["relation"]) for pair in pairs]), FLOOR)
+        ax.plot(np.arange(1, len(errors) + 1), errors, marker=marker, linestyle="none", markersize=3.5, color=colour,
+                label=name)  # fmt: skip
+        largest = max([largest, *errors[-1:]])
+    ax.axhline(limit, color=GREY, linestyle="--", linewidth=1, label="tolerance")
+    ax.set_yscale("log")
+    ax.set_ylim(FLOOR / 3, 1e3 * largest)  # room for the legend
+    ax.minorticks_off()
+    label(ax, "difference of the two routes, in increasing order", "draw", "scaled difference")
+    legend(ax, loc="upper left", ncols=3)
     return figure
 
 

@@ -11,9 +11,9 @@ if TYPE_CHECKING:
     import numpy as np
 
 PAPER: Final = "Khan, Stavness 2019, Sparseout"
-MARGIN: Final = 0.03  # of trained activations between 0.4 and 2.7; the two optima are 0.07 apart at least
+MARGIN: Final = 0.03  # of trained activations between 0.6 and 2.7; the two optima are 0.13 apart at least
 TARGETS: Final = (1.0, 2.0, 3.0)
-DEGREE, SEEDS, STEPS = 1.25, {"quick": 48, "full": 192}, {"quick": 2_500, "full": 30_000}
+DEGREE, SEEDS, STEPS = 1.25, {"quick": 96, "full": 384}, {"quick": 1_500, "full": 20_000}
 
 
 def _features() -> list[Fact]:
@@ -71,9 +71,10 @@ def _third_moments(literal: bool) -> list[Fact]:
 
     from etatrick.validation.routes.facts import equal
 
-    u, c, x = sp.symbols("u c x", positive=True)  # the activation is −u
-    shift = {True: u * x, False: -u * x}[literal]
-    dropped = -u * x
+    u, c, x, q = sp.symbols("u c x q", positive=True)  # the activation is −u
+    size = u ** (q / 2) * x
+    shift = (size if literal else -size).subs(q, 2)
+    dropped = -u * (1 + x) + u
     facts = [equal(mean_over(shift**k, x, c), mean_over(dropped**k, x, c), f"moment {k} of the noise at a = −u is "
                    "that of dropout") for k in (1, 2, 3)]  # fmt: skip
     half = mean_over(x**3, x, c).subs(c, 1)
@@ -228,7 +229,7 @@ RELEASED: Final = Claim(
     solve=mismatch(_gradient, _gradient_right, draws=40, what="Each law against the mean of the released gradient over "
                    "all masks."),
     observe=trained({"activations": (activations, 5.0)}, margin=MARGIN),
-    tolerance="FLOAT64 for means, TRAIN for training: margin 0.03 of activations between 0.4 and 2.7",
+    tolerance="FLOAT64 for means, TRAIN for training: margin 0.03 of activations between 0.6 and 2.7",
 )  # fmt: skip
 
 

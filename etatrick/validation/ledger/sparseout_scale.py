@@ -178,10 +178,10 @@ def _measure(rng: "np.random.Generator", rooted: bool = True) -> Pair:
         root = k**0.5 if rooted else float(k)
         return float((root - np.abs(v).sum() / np.linalg.norm(v)) / (root - 1)) * (-1 if top else 1)
 
-    best, angle = rng.standard_normal(k), np.linspace(0, np.pi / 2, 91)
-    for _ in range(150):  # rotate two random entries to the best angle of a grid; ‖v‖₂ stays
+    best, angle = rng.standard_normal(k), np.linspace(0, np.pi / 2, 19)
+    for _ in range(120):  # rotate two random entries to the best angle of a grid; ‖v‖₂ stays
         pair = rng.permutation(k)[:2]
-        trials = np.tile(best, (91, 1))
+        trials = np.tile(best, (19, 1))
         trials[:, pair] = np.linalg.norm(best[pair]) * np.stack([np.cos(angle), np.sin(angle)], 1)
         best = min(trials, key=measure)
     return Pair(1.0 if top else 0.0, abs(measure(best)), {"k": float(k)})
@@ -200,8 +200,8 @@ HOYER: Final = Claim(
     relation="equal",
     parameters={"k": "k ≥ 2", "v": "v ≠ 0"},
     derive=proof(_hoyer, "v > 0 and k = 4; an entry that is 0 lowers ‖v‖₁² − ‖v‖₂² to that of the others"),
-    solve=numbers(_measure, draws=30, tolerance="SOLVER", control=_measure_unrooted, what="0 and 1 against the extremes "
-                  "that a search by plane rotations finds; the control has k for √k."),
+    solve=numbers(_measure, draws=16, tolerance="SOLVER", control=_measure_unrooted, what="0 and 1 against the "
+                  "extremes that a search by plane rotations finds; the control has k for √k."),
     observe=FORMAL,
     tolerance="SOLVER: 1e-6, scaled by 1 + |v|",
 )  # fmt: skip

@@ -89,14 +89,19 @@ def _block_entries() -> list[Fact]:
 
     from etatrick.theory.noise import Blocks, UnitRates
     from etatrick.theory.structured.proofs import covariance_step, expansion_step
-    from etatrick.theory.structured.structure import structure_of
+    from etatrick.theory.structured.structure import SeparateBlocks
 
     theta, phi = sp.symbols("theta phi", positive=True)
-    facts = []
-    for law, name in ((Blocks((2, 2), theta), "one rate"), (UnitRates((theta, phi)), "unit-wise rates")):
-        for step in (covariance_step(law, structure_of(law)), expansion_step(structure_of(law))):
-            facts.append(Fact(step.claim, f"{name}: {step.verdict.method}", step.verdict))
-    return facts
+    odds, other = (1 - theta) / theta, (1 - phi) / phi
+    shared, single = SeparateBlocks((2, 2), (odds, odds)), SeparateBlocks((1, 1), (odds, other))
+    return [
+        Fact(step.claim, f"{name}: {step.verdict.method}", step.verdict)
+        for law, blocks, name in (
+            (Blocks((2, 2), theta), shared, "blocks of two"),
+            (UnitRates((theta, phi)), single, "unit-wise rates"),
+        )
+        for step in (covariance_step(law, blocks), expansion_step(blocks))
+    ]
 
 
 def _blockwise(rng: "np.random.Generator", size: int | None = None) -> Pair:
@@ -219,7 +224,7 @@ def _connected(rng: "np.random.Generator", layer: str = "incoming") -> Pair:
     """Compare dropout's objective with the mean over all masks of the weights of one layer."""
     import numpy as np
 
-    Y, U, V = factors(rng, 2, a=2, n=3)
+    _, U, V = factors(rng, 2, a=2, n=3)
     X, theta, mean = rng.standard_normal((3, 4)), float(rng.uniform(0.3, 0.9)), 0.0
     target = rng.standard_normal((2, 4))
     shape = U.shape if layer == "outgoing" else V.shape
@@ -246,8 +251,8 @@ DROPCONNECT: Final = Claim(
     corrected=r"So it is for the weights that leave the masked units. For those that enter, $\lVert X^{\top}v_i\rVert^2"
     r"$ becomes $\sum_jV_{ji}^2\lVert x_j\rVert^2$: the same for all weights iff $XX^{\top}$ is diagonal.",
     derive=refutation(_incoming, _outgoing, "λ and all weights and inputs > 0"),
-    solve=mismatch(_connected, _connected_outgoing, draws=20, what="Dropout's objective against the mean over all masks "
-                   "of incoming weights, and of outgoing ones."),
+    solve=mismatch(_connected, _connected_outgoing, draws=20, what="Dropout's objective against the mean over all "
+                   "masks of incoming weights, and of outgoing ones."),
     observe=Absent("trained networks are compared in the experiment on DropConnect"),
     tolerance=CLASS,
 )  # fmt: skip

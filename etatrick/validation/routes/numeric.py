@@ -153,7 +153,7 @@ class _Mismatched:
 
 
 _PICTURE: Final = Picture(
-    "claim-numbers", "Both routes at every draw, and the errors beside the tolerance.",
+    "claim-numbers", "Differences between the two routes at every draw, in increasing order, beside the tolerance.",
     "Left: points of the number by the one route against the number by the other, beside the diagonal. Right: the "
     "errors in increasing order, with the tolerance as a line.",
 )  # fmt: skip
