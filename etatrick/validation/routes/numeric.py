@@ -154,8 +154,8 @@ class _Mismatched:
 
 _PICTURE: Final = Picture(
     "claim-numbers", "Differences between the two routes at every draw, in increasing order, beside the tolerance.",
-    "Left: points of the number by the one route against the number by the other, beside the diagonal. Right: the "
-    "errors in increasing order, with the tolerance as a line.",
+    "Points of the scaled difference for every draw, rising, on a logarithmic axis; the tolerance as a dashed line, "
+    "and the control, where there is one, far above it.",
 )  # fmt: skip
 
 
