@@ -10,6 +10,8 @@ from etatrick.theory.verdict import Status
 from etatrick.validation.evidence import Cell, ColumnName
 
 Claimed = TypeVar("Claimed")
+NAMES: Final = {"rvsm": "RVSM", "increg": "IncReg", "glm-dropout": "GLM dropout", "eta-trick": "The η-trick",
+                "errata": "Errata of formulas and code", "flip-side": "The flip side of the reweighted coin"}  # fmt: skip
 MARK: Final[dict[Status, str]] = {
     "proved": "■",
     "certified": "◆",
@@ -116,9 +118,10 @@ def family(claim: str) -> str:
     Examples
     --------
     >>> family("flip-side/log-sum-duality")
-    'Flip side'
+    'The flip side of the reweighted coin'
     """
-    return claim.partition("/")[0].replace("-", " ").capitalize()
+    prefix = claim.partition("/")[0]
+    return NAMES.get(prefix, prefix.replace("-", " ").capitalize())
 
 
 def families(claims: Iterable[Claimed], name: Callable[[Claimed], str]) -> list[tuple[str, list[Claimed]]]:
