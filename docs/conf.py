@@ -6,6 +6,7 @@ from importlib import import_module
 from inspect import ismodule, isroutine
 from pathlib import Path
 from pkgutil import walk_packages
+from types import GenericAlias
 
 sys.path.insert(0, str(Path(__file__).parent / "_ext"))
 
@@ -24,10 +25,13 @@ extensions = [
     "myst_nb",
     "absolute_values",
     "catalogue",
+    "chapter_claims",
+    "experiments",
     "ledger",
     "mathml",
 ]
-exclude_patterns = ["_build", "jupyter_execute", "**.ipynb_checkpoints"]
+# docs/experiments holds what `etatrick experiment` wrote; experiments.md shows it.
+exclude_patterns = ["_build", "jupyter_execute", "**.ipynb_checkpoints", "experiments/*"]
 templates_path = ["_templates"]
 nitpicky = False
 
@@ -65,8 +69,9 @@ def home(package: str, name: str) -> str | None:
 
 def value(package: str, name: str) -> tuple[str, str, str]:
     """Return the name of a public value, what it is, and the module that defines it."""
-    stub = Path(import_module(package).__file__).with_suffix(".pyi").read_text(encoding="utf-8")
-    module = re.search(rf"^from \.(\w+) import {name} as {name}$", stub, re.MULTILINE)
+    stub = Path(import_module(package).__file__).with_suffix(".pyi")  # absent where nothing is imported on first use
+    names_there = stub.read_text(encoding="utf-8") if stub.exists() else ""
+    module = re.search(rf"^from \.(\w+) import {name} as {name}$", names_there, re.MULTILINE)
     kind = type(getattr(import_module(package), name)).__name__
     return name, kind, f"{package}.{module[1]}" if module else package
 
@@ -81,8 +86,12 @@ autosummary_context = {
 
 
 def skip(app, what, name, obj, skipped, options):
-    """Leave out the methods that scikit-learn makes for routing metadata: their texts link to its own manual."""
-    return True if re.fullmatch(r"set_\w+_request|get_metadata_routing", name) else skipped
+    """Leave out aliases of types, which autodoc cannot sign, and what scikit-learn makes for routing metadata.
+
+    The texts of the latter link to scikit-learn's own manual.
+    """
+    routing = re.fullmatch(r"set_\w+_request|get_metadata_routing", name)
+    return True if routing or isinstance(obj, GenericAlias) else skipped
 
 
 def setup(app):
@@ -94,7 +103,9 @@ html_theme = "pydata_sphinx_theme"
 html_static_path = ["_static"]
 html_css_files = ["formulas.css"]
 html_title = f"etatrick {release}"
-html_sidebars = {name: [] for name in ("tutorials/**", "howto/**", "theory/**", "dependencies")}  # wider pages
+html_sidebars = {
+    name: [] for name in ("tutorials/**", "howto/**", "theory/**", "dependencies", "citing", "errata")
+}  # wider pages
 html_copy_source = False
 html_show_sourcelink = False
 html_theme_options = {

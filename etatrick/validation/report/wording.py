@@ -11,7 +11,7 @@ from etatrick.validation.evidence import Cell, ColumnName
 
 Claimed = TypeVar("Claimed")
 NAMES: Final = {"rvsm": "RVSM", "increg": "IncReg", "glm-dropout": "GLM dropout", "eta-trick": "The η-trick",
-                "errata": "Errata of formulas and code", "flip-side": "The flip side of the reweighted coin"}  # fmt: skip
+                "errata": "Errata of formulas and code", "flip-side": "Flip side of the reweighted coin"}  # fmt: skip
 MARK: Final[dict[Status, str]] = {
     "proved": "■",
     "certified": "◆",
@@ -118,7 +118,7 @@ def family(claim: str) -> str:
     Examples
     --------
     >>> family("flip-side/log-sum-duality")
-    'The flip side of the reweighted coin'
+    'Flip side of the reweighted coin'
     """
     prefix = claim.partition("/")[0]
     return NAMES.get(prefix, prefix.replace("-", " ").capitalize())
