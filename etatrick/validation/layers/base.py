@@ -19,7 +19,7 @@ class Atoms:
 
     Parameters
     ----------
-    values, chances : Tensor, shape (K, *noise.shape)
+    values, chances : Tensor, shape ``(K, *noise.shape)``
         The values of each coordinate, and their probabilities, which sum to 1 over the first axis.
     """
 

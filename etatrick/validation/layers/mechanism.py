@@ -107,7 +107,7 @@ class WeightsPerExample(Perturbing):
     largest: int = LARGEST_NOISE
 
     def shape(self, layer: "WeightedMap", input: Tensor) -> tuple[int, ...]:
-        """Return (batch, *weight.shape) where that fits."""
+        """Return ``(batch, *weight.shape)`` where that fits."""
         shape = (len(input), *layer.weight.shape)
         size = math.prod(shape) * layer.weight.element_size()
         if size > self.largest:
