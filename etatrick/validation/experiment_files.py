@@ -75,7 +75,7 @@ def write_experiment(
     list of Path
     """
     from etatrick.validation.figures import draw
-    from etatrick.validation.report.document import encoded, finite
+    from etatrick.validation.report.document import encoded, finite, versions
 
     written = []
     pictures: dict[str, str] = {}
@@ -85,7 +85,8 @@ def write_experiment(
         written += [write(out / f"{pictures[picture.name]}.{kind}", _bytes(figure, kind)) for kind in KINDS]
     stated = {key: getattr(experiment, key) for key in ("name", "title", "question", "source")}
     effort = {"level": plan.effort.level, "device": plan.effort.device}
-    content = {**stated, **effort, "finding": finding.to_json(), "seconds": dict(outcome.seconds)}
+    spent = {"seconds": dict(outcome.seconds), "versions": versions()}
+    content = {**stated, **effort, "finding": finding.to_json(), **spent}
     written.append(write(out / f"{experiment.name}.json", encoded(finite(content))))
     written.append(write(out / f"{experiment.name}.md", markdown(experiment, finding, pictures, effort).encode()))
     return written

@@ -258,6 +258,9 @@ def test_a_figure_of_the_gallery_needs_no_report(tmp_path: Path) -> None:
 # --- experiments --------------------------------------------------------------------------------------------------
 
 
+RAN: list[str] = []  # of the module: data that a part holds in its closure belong to its version
+
+
 @pytest.fixture
 def experiments(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Register one small experiment; return the list that notes which of its parts ran."""
@@ -267,10 +270,10 @@ def experiments(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     from etatrick.validation.experiments import registry
     from etatrick.validation.figures import GALLERY
 
-    calls: list[str] = []
+    RAN.clear()
 
     def work(setting: Setting) -> dict[str, Any]:
-        calls.append(f"{setting.level} {setting.device}")
+        RAN.append(f"{setting.level} {setting.device}")
         return {"ours": 1.04}
 
     def conclude(results: Any) -> Finding:
@@ -284,7 +287,7 @@ def experiments(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     route = Route((Part("one", "measure", work),), conclude)
     found = Experiment("small-one", "A small one", "Does it work?", "nobody", route)
     monkeypatch.setattr(registry, "reproductions", Catalogue("experiment", {"small-one": found}))
-    return calls
+    return RAN
 
 
 def test_experiments_are_listed_and_near_names_suggested(experiments: list[str]) -> None:

@@ -40,7 +40,7 @@ def document(entries: Sequence[Evidence], command: str) -> dict[str, Any]:
         "version": VERSION,
         "etatrick": _version("etatrick"),
         "python": platform.python_version(),
-        "libraries": {name: _version(name) for name in LIBRARIES},
+        "libraries": versions(),
         "platform": f"{platform.system()} {platform.release()} {platform.machine()} ({sys.platform})",
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "command": command,
@@ -89,6 +89,11 @@ def finite(value: Any) -> Any:
     if hasattr(value, "tolist"):  # NumPy scalars and arrays, torch tensors
         return finite(value.tolist())
     raise TypeError(f"{type(value).__name__} cannot be written as JSON")
+
+
+def versions() -> dict[str, str | None]:
+    """Return the versions of the libraries that produce the numbers; None where one is not installed."""
+    return {name: _version(name) for name in LIBRARIES}
 
 
 def _version(distribution: str) -> str | None:
