@@ -9,6 +9,7 @@ from xml.etree.ElementTree import Element, tostring
 
 # What latex2mathml does not know, in terms that it does.
 REWRITES: Final[tuple[tuple[str, str], ...]] = (
+    (r"\\[bB]igg?[lr]?(?![A-Za-z])", ""),  # fences grow by themselves
     (r"\\(begin|end)\{(?:aligned|split)\}", r"\\\1{align*}"),
     (r"\\mathrm\{([A-Za-z ]+)\}", r"\\text{\1}"),
     (r"\\arg\s*\\(min|max)(?![A-Za-z])", r"\\arg\1 "),
