@@ -2,9 +2,11 @@
 
 import difflib
 import json
+import re
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, final
 
@@ -175,6 +177,8 @@ def chosen_device(name: str) -> str:
     InputError
         If torch does not know the device or cannot use it.
     """
+    if name == "auto" and _built_for_cpu():
+        return "cpu"
     import torch
 
     if name == "auto":
@@ -184,6 +188,16 @@ def chosen_device(name: str) -> str:
     except (RuntimeError, AssertionError, NotImplementedError):
         raise InputError(f"device {name}", "torch cannot use it on this machine", "use --device auto") from None
     return name
+
+
+def _built_for_cpu() -> bool:
+    """Whether the installed torch knows no GPU, by its version file: importing it takes longer than a kept report."""
+    found = find_spec("torch")
+    try:
+        text = Path(found.origin if found and found.origin else "").with_name("version.py").read_text(encoding="utf-8")
+    except (OSError, ValueError):
+        return False
+    return all(re.search(rf"^{name}\b[^=\n]*= None$", text, re.MULTILINE) for name in ("cuda", "hip"))
 
 
 def redraw(name: str, source: Path, target: Path) -> Path:

@@ -42,8 +42,8 @@ def claim_numbers(data: Mapping[str, Any]) -> "Figure":
                 label=name)  # fmt: skip
         largest = max([largest, *errors[-1:]])
     ax.axhline(limit, color=GREY, linestyle="--", linewidth=1, label="tolerance")
+    ax.set_ylim(FLOOR / 3, 1e3 * largest)  # room for the legend; before the scale, which refuses equal limits
     ax.set_yscale("log")
-    ax.set_ylim(FLOOR / 3, 1e3 * largest)  # room for the legend
     ax.minorticks_off()
     label(ax, "difference of the two routes, in increasing order", "draw", "scaled difference")
     legend(ax, loc="upper left", ncols=3)
