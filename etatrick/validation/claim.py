@@ -2,7 +2,8 @@
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any, Literal, Protocol, final, get_args
 
 from etatrick.errors import InputError
@@ -190,7 +191,8 @@ class Claim:
             results: dict[str, Any] = {}
             for part in route.parts:
                 began = time.perf_counter()
-                results[part.name], reused = self._settle(part, level, device, results, store, watcher)
+                setting = Setting(level, device, finished=dict(results))
+                results[part.name], reused = settle(part, (self.id, part.name, level, device), setting, store, watcher)
                 seconds[part.name] = 0.0 if reused else round(time.perf_counter() - began, 3)
             findings[column] = route.conclude(results)
         return self.entry(level, findings, seconds)
@@ -202,28 +204,39 @@ class Claim:
             findings["derived"], findings["solved"], findings["observed"], seconds, self.tolerance, self.corrected,
         )  # fmt: skip
 
-    def _settle(
-        self,
-        part: Part,
-        level: Level,
-        device: str,
-        earlier: Results,
-        store: Store | None,
-        watcher: Watcher | None,
-    ) -> tuple[dict[str, Any], bool]:
-        key = (self.id, part.name, level, device)
-        if watcher:
-            watcher.start(part)
-        result = store.load(key) if store else None
-        reused = result is not None
-        if result is None:
-            tell = (lambda fraction: watcher.advance(part, fraction)) if watcher else (lambda fraction: None)
-            result = part.run(Setting(level, device, tell, dict(earlier)))
-            if store:
-                store.save(key, result)
-        if watcher:
-            watcher.finish(part, reused=reused)
-        return result, reused
+
+def settle(
+    part: Part, key: tuple[str, ...], setting: Setting, store: Store | None, watcher: Watcher | None
+) -> tuple[dict[str, Any], bool]:
+    """Return a part's result and whether it was stored already; a new one is run, stored and told of.
+
+    Parameters
+    ----------
+    part : Part
+    key : tuple of str
+        Where the store keeps the result.
+    setting : Setting
+        Its progress is told to the watcher, if there is one.
+    store, watcher : optional
+        Where finished parts are kept, and who is told of them.
+
+    Returns
+    -------
+    result : dict
+    reused : bool
+    """
+    if watcher:
+        watcher.start(part)
+        setting = replace(setting, progress=partial(watcher.advance, part))
+    result = store.load(key) if store else None
+    reused = result is not None
+    if result is None:
+        result = part.run(setting)
+        if store:
+            store.save(key, result)
+    if watcher:
+        watcher.finish(part, reused=reused)
+    return result, reused
 
 
-__all__ = ["Absent", "Claim", "Level", "Part", "Progress", "Results", "Route", "Setting", "Store", "Watcher"]
+__all__ = ["Absent", "Claim", "Level", "Part", "Progress", "Results", "Route", "Setting", "Store", "Watcher", "settle"]

@@ -1,12 +1,12 @@
 """An experiment of the literature: a question, the parts that answer it, and the figures beside the published ones."""
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, final, get_args
 
 from etatrick.errors import InputError
-from etatrick.validation.claim import Level, Route, Setting, Store, Watcher
+from etatrick.validation.claim import Level, Part, Route, Setting, Store, Watcher, settle
 from etatrick.validation.evidence import Finding
 
 
@@ -68,25 +68,15 @@ class Experiment:
             raise InputError(f"level = {level}", "is no level", f"choose one of: {', '.join(get_args(Level))}")
         results: dict[str, Any] = {}
         for part in self.route.parts:
+            setting = Setting(level, device, finished=dict(results), data=data)
             key = ("experiment", self.name, part.name, level, device)
-            if watcher:
-                watcher.start(part)
-            found = store.load(key) if store else None
-            if found is None:
-                tell = partial(watcher.advance, part) if watcher else _silent
-                began = time.perf_counter()
-                result = part.run(Setting(level, device, tell, dict(results), data))
-                found = {**result, "seconds": round(time.perf_counter() - began, 1)}
-                if store:
-                    store.save(key, found)
-                reused = False
-            else:
-                reused = True
-            results[part.name] = found
-            if watcher:
-                watcher.finish(part, reused=reused)
+            timed = replace(part, run=partial(_timed, part))
+            results[part.name], _ = settle(timed, key, setting, store, watcher)
         return self.route.conclude(results)
 
 
-def _silent(fraction: float) -> None:
-    """Tell nobody."""
+def _timed(part: Part, setting: Setting) -> dict[str, Any]:
+    """Return the part's result with the seconds it took."""
+    began = time.perf_counter()
+    result = part.run(setting)
+    return {**result, "seconds": round(time.perf_counter() - began, 1)}

@@ -1,16 +1,13 @@
 """Bridgeout: weight noise of size |w|^(q/2), which imposes the ℓ_q bridge penalty."""
 
-from collections.abc import Callable
 from typing import final
 
 import torch
 
-from etatrick.validation.layers.mechanism import Mechanism, Reparameterised
-from etatrick.validation.layers.perturbation import Bridge, Perturbation
+from etatrick.validation.layers.mechanism import Choice, Reparameterised
+from etatrick.validation.layers.perturbation import Bridge
 from etatrick.validation.layers.raw_noise import CentredBernoulli
 from etatrick.validation.layers.weighted_maps import Conv2dWeights, LinearWeights
-
-Choice = Callable[[Perturbation], Mechanism]
 
 
 @final

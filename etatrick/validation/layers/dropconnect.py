@@ -1,16 +1,13 @@
 """DropConnect: Bernoulli dropout on the weights of dense and convolutional layers."""
 
-from collections.abc import Callable
 from typing import final
 
 import torch
 
-from etatrick.validation.layers.mechanism import Mechanism, SharedWeights
-from etatrick.validation.layers.perturbation import Perturbation, Proportional
+from etatrick.validation.layers.mechanism import Choice, SharedWeights
+from etatrick.validation.layers.perturbation import Proportional
 from etatrick.validation.layers.raw_noise import CentredBernoulli
 from etatrick.validation.layers.weighted_maps import Conv2dWeights, LinearWeights
-
-Choice = Callable[[Perturbation], Mechanism]
 
 
 @final

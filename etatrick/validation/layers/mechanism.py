@@ -2,6 +2,7 @@
 
 import math
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, final
 
@@ -68,6 +69,9 @@ class Perturbing(Mechanism):
     def penalties(self, layer: "WeightedMap") -> Tensor:
         """Return the perturbation's penalties: every mechanism gives each output the same variance."""
         return self.perturbation.penalties(layer.weight)
+
+
+Choice = Callable[[Perturbation], Mechanism]  # from what perturbs a weight to where it acts
 
 
 @final

@@ -1,17 +1,14 @@
 """Shakeout: units dropped to −c·sgn(w), which imposes ridge, ℓ1 and a jump at zero."""
 
-from collections.abc import Callable
 from typing import final
 
 import torch
 
 from etatrick.errors import InputError
-from etatrick.validation.layers.mechanism import Mechanism, Units
-from etatrick.validation.layers.perturbation import Perturbation, Shake
+from etatrick.validation.layers.mechanism import Choice, Units
+from etatrick.validation.layers.perturbation import Shake
 from etatrick.validation.layers.raw_noise import CentredBernoulli
 from etatrick.validation.layers.weighted_maps import Conv2dWeights, LinearWeights
-
-Choice = Callable[[Perturbation], Mechanism]
 
 
 @final

@@ -8,12 +8,11 @@ import torch
 from torch import Tensor, nn
 
 from etatrick.validation.layers.divergence import Divergence, ExactDivergence
-from etatrick.validation.layers.mechanism import Mechanism, Reparameterised
+from etatrick.validation.layers.mechanism import Choice, Reparameterised
 from etatrick.validation.layers.perturbation import Perturbation, of_twin, ridge_twin
 from etatrick.validation.layers.raw_noise import StandardNormal
 from etatrick.validation.layers.weighted_maps import Conv2dWeights, LinearWeights, WeightedMap
 
-Choice = Callable[[Perturbation], Mechanism]
 START: Final = -10.0
 """Initial log σ² of additive posteriors, and initial log α of multiplicative ones, as in the published code."""
 
