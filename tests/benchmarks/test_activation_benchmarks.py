@@ -24,7 +24,7 @@ from etatrick.validation.seeding import seed
 
 pytestmark = pytest.mark.slow
 
-PIXELS, BATCH, ROUNDS = 784, 128, 30
+PIXELS, BATCH, ROUNDS = 784, 128, 60
 NOISE = torch.Generator().manual_seed(seed("activation benchmarks", "noise"))
 
 LAYERS: dict[str, tuple[Callable[[int], nn.Module], float | None]] = {

@@ -100,11 +100,12 @@ def steps(widths: tuple[int, ...], batch: int, count: int) -> dict[str, Callable
 def test_lenet_reaches_the_rate_of_its_matmuls(benchmark: Any) -> None:
     """At least 75 % of the rate of the bare batched matmuls of the same shapes."""
     torch.manual_seed(0)
-    runs = steps((784, 300, 100, 10), 128, 2)
+    count = 8  # an epoch ends with a pass over all weights; LeNet's has 375 steps
+    runs = steps((784, 300, 100, 10), 128, count)
     spent = best(runs)
     ratio = spent["matmuls"] / spent["together"]
     benchmark.extra_info.update(
-        ratio=ratio, speed_up=spent["one_after_another"] / spent["together"], ms_per_step=1e3 * spent["together"] / 2
+        ratio=ratio, speed_up=spent["one_after_another"] / spent["together"], ms_per_step=1e3 * spent["together"] / count
     )
     benchmark.pedantic(runs["together"], rounds=1)
     assert ratio >= 0.5  # the goal is 0.75; on a busy machine the memory-bound part suffers

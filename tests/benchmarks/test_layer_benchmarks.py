@@ -19,7 +19,7 @@ from etatrick.validation.layers import (
     VariationalLinear,
 )
 
-BATCH, VISIBLE, HIDDEN, ROUNDS = 128, 784, 1024, 15
+BATCH, VISIBLE, HIDDEN, ROUNDS = 128, 784, 1024, 60
 DECODERS: Final[dict[str, tuple[Callable[[int, int], nn.Module], float]]] = {
     "bridgeout, two matmuls, q=1": (lambda a, b: BridgeoutLinear(a, b, q=1.0), 1.8),
     "bridgeout, two matmuls, q=1.5": (lambda a, b: BridgeoutLinear(a, b, q=1.5), 1.8),
