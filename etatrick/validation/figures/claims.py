@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
 FLOOR = 1e-17  # where an error of 0 is drawn
 COLUMNS = 4
+MARKERS = 12  # along a curve; all draws are on it
 
 
 def claim_numbers(data: Mapping[str, Any]) -> "Figure":
@@ -38,8 +39,8 @@ def claim_numbers(data: Mapping[str, Any]) -> "Figure":
             continue
         pairs = [Pair(*row) for row in data[key] if np.isfinite([_number(row[0]), _number(row[1])]).all()]
         errors = np.maximum(np.sort([pair.error(data["relation"]) for pair in pairs]), FLOOR)
-        ax.plot(np.arange(1, len(errors) + 1), errors, marker=marker, linestyle="none", markersize=3.5, color=colour,
-                label=name)  # fmt: skip
+        ax.plot(np.arange(1, len(errors) + 1), errors, marker=marker, markevery=max(1, len(errors) // MARKERS),
+                markersize=3.5, linewidth=1, color=colour, label=name)  # fmt: skip
         largest = max([largest, *errors[-1:]])
     ax.axhline(limit, color=GREY, linestyle="--", linewidth=1, label="tolerance")
     ax.set_ylim(FLOOR / 3, 1e3 * largest)  # room for the legend; before the scale, which refuses equal limits

@@ -1,6 +1,5 @@
 """The figures of a report: each picture is drawn once, as a vector and as a raster image."""
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
@@ -9,6 +8,7 @@ from multiprocessing import get_context
 from typing import TYPE_CHECKING, Any, TypeAlias, final
 
 from etatrick.validation.evidence import COLUMNS, ColumnName, Evidence
+from etatrick.validation.report.vector import compact
 from etatrick.validation.report.wording import slug, unique
 
 if TYPE_CHECKING:
@@ -102,24 +102,7 @@ def _saved(stem: str, figure: "Figure") -> Drawing:
         figure.savefig(svg, format="svg", metadata={"Date": None})
         figure.savefig(png, format="png", dpi=DPI)
     figure.clear()
-    return Drawing(stem, _compact(svg.getvalue()), _indexed(png.getvalue()), width, height)
-
-
-def _compact(svg: bytes) -> bytes:
-    """Return the drawing at a third of its size: coordinates to a hundredth of a point, nothing said twice."""
-    short = re.sub(rb"-?\d+\.\d{3,}", lambda number: b"%.2f" % float(number[0]), svg)
-    short = re.sub(
-        rb"<metadata>.*?</metadata>|<!DOCTYPE[^>]*>|transform=\"rotate\(-0 [^\"]*\"", b"", short, flags=re.DOTALL
-    )
-    short = re.sub(rb"font-family: 'DejaVu Sans'[^;\"]*", b"font-family: 'DejaVu Sans', Arial, sans-serif", short)
-    short = re.sub(rb' id="[A-Za-z0-9.]+_[0-9]+"', b"", short)  # of groups; what is referred to has longer names
-    short = re.sub(rb"\s*\n\s*", b"\n", short)
-    return re.sub(rb"(?:<use [^>]*? style=\"([^\"]*)\"/>\n)(?:<use [^>]*? style=\"\1\"/>\n)+", _grouped, short)
-
-
-def _grouped(run: "re.Match[bytes]") -> bytes:
-    """Return markers of one style as a group that states it once."""
-    return b'<g style="%s">\n%s</g>\n' % (run[1], run[0].replace(b' style="%s"' % run[1], b""))
+    return Drawing(stem, compact(svg.getvalue(), stem), _indexed(png.getvalue()), width, height)
 
 
 def _indexed(png: bytes) -> bytes:

@@ -4,6 +4,7 @@ import json
 from base64 import b64encode
 from collections.abc import Mapping
 from hashlib import sha256
+from html import escape
 from importlib import resources
 from typing import TYPE_CHECKING, Any, Final
 
@@ -16,7 +17,7 @@ from etatrick.validation.report.mathml import inline, to_mathml
 if TYPE_CHECKING:
     from jinja2 import Environment
 
-SHOWN_DATA: Final = 1500  # characters of a finding's data that its page shows
+SHOWN_DATA: Final = 1000  # characters of a finding's data that its page shows
 
 
 def environment(document: Mapping[str, Any]) -> "Environment":
@@ -44,6 +45,7 @@ def environment(document: Mapping[str, Any]) -> "Environment":
         prose=lambda text: Markup(inline(text)),
         formula=lambda latex: Markup(to_mathml(latex, display=True)),
         number=wording.number,
+        element_text=lambda text: Markup(escape(text, quote=False)),  # quotes matter in attributes only
     )
     made.tests["numeric"] = _is_number
     digest = b64encode(sha256(files["filter.js"].encode()).digest()).decode()

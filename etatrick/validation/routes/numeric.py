@@ -154,7 +154,7 @@ class _Mismatched:
 
 _PICTURE: Final = Picture(
     "claim-numbers", "Differences between the two routes at every draw, in increasing order, beside the tolerance.",
-    "Points of the scaled difference for every draw, rising, on a logarithmic axis; the tolerance as a dashed line, "
+    "A rising curve of the scaled difference at every draw, on a logarithmic axis; the tolerance as a dashed line, "
     "and the control, where there is one, far above it.",
 )  # fmt: skip
 

@@ -153,8 +153,7 @@ def _joined(facts: Sequence[Fact], domain: str) -> Verdict:
     index = next(k for k, outcome in enumerate(outcomes) if outcome.status == status)
     worst = outcomes[index]
     if worst.holds:
-        detail = "; ".join(fact.caption for fact in facts)
-        return Verdict(status, f"{len(facts)} steps, the least certain one {status}", domain, detail=detail)
+        return Verdict(status, f"{len(facts)} steps, the least certain one {status}", domain)
     return Verdict(status, f"{facts[index].caption}: {worst.method}", worst.domain or domain, worst.witness,
                    worst.detail)  # fmt: skip
 
