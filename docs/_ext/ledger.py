@@ -1,7 +1,7 @@
 """Write the pages of the ledger from the claims: every statement with its source, and the errata of the literature.
 
 ``{ledger}`` stands for all claims, a section each under a label ``claim-…`` that other pages link to; ``{errata}`` for
-the table of those that fail as published, with what does hold. Nothing is run: verdicts are for `etatrick verify`.
+those that fail as published, with what does hold. Nothing is run: verdicts are for `etatrick verify`.
 """
 
 import re
@@ -67,14 +67,12 @@ class ErrataDirective(SphinxDirective):
         from etatrick.validation import claims
         from etatrick.validation.evidence import FAILING
 
-        lines = ["| as stated | what holds | where |", "|---|---|---|"]
+        lines = []
         for claim in (claims[name] for name in claims):
             if claim.relation in FAILING:
-                holds = escaped(claim.corrected) or "the negation; see the witness"
-                lines.append(
-                    f"| [{escaped(claim.title)}](#{label(claim)}): {escaped(claim.statement)} | {holds} | "
-                    f"{escaped(claim.source)} |"
-                )
+                holds = escaped(claim.corrected) or "The negation; see the witness."
+                lines += [f"[{escaped(claim.title)}](#{label(claim)})", f": *As stated.* {escaped(claim.statement)}", "",
+                          f": *What holds.* {holds}", "", f": *Where.* {escaped(claim.source)}", ""]  # fmt: skip
         return parsed(self, "\n".join(lines) + "\n")
 
 

@@ -22,11 +22,14 @@ from etatrick.validation.ensemble import train_ensemble
 from etatrick.validation.methods import (
     AdaProx,
     AdaTikhonov,
+    AdditiveVariationalDropout,
     EtaTrick,
     FixedRateDropout,
     Method,
     PenaltyGradient,
+    VariationalDropout,
 )
+from etatrick.validation.methods.variational import LOCAL
 from etatrick.validation.network import StackedNetwork
 
 LOG_SUM = penalties["log_sum"](epsilon=2).duality
@@ -36,6 +39,9 @@ METHODS: tuple[Method, ...] = (
     EtaTrick(LOG_SUM, 1e-3),
     AdaProx(LOG_SUM, 1e-3),
     FixedRateDropout(0.5),
+    VariationalDropout(128),
+    VariationalDropout(128, noise=LOCAL, name="VarDrop+LR"),
+    AdditiveVariationalDropout(128),
 )
 CONFIGURATION = {"epochs": 3, "grid": {"lam": [0.1]}}
 
