@@ -71,8 +71,9 @@ class ErrataDirective(SphinxDirective):
         for claim in (claims[name] for name in claims):
             if claim.relation in FAILING:
                 holds = escaped(claim.corrected) or "The negation; see the witness."
-                lines += [f"[{escaped(claim.title)}](#{label(claim)})", f": *As stated.* {escaped(claim.statement)}", "",
-                          f": *What holds.* {holds}", "", f": *Where.* {escaped(claim.source)}", ""]  # fmt: skip
+                lines += [f"[{escaped(claim.title)}](#{label(claim)})"]
+                lines += [f": *As stated.* {escaped(claim.statement)}", ""]
+                lines += [f": *What holds.* {holds}", "", f": *Where.* {escaped(claim.source)}", ""]
         return parsed(self, "\n".join(lines) + "\n")
 
 

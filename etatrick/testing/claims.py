@@ -131,7 +131,6 @@ def _evidence(claim: "Claim", level: "Level", results: dict[str, str]) -> "Evide
 def _found(finding: "Finding") -> Iterator[str]:
     from math import isfinite
 
-    from etatrick.validation.evidence import NOT_ATTEMPTED
     from etatrick.validation.figures import catalogue
     from etatrick.validation.report.document import finite
     from etatrick.validation.report.mathml import to_mathml
@@ -140,7 +139,7 @@ def _found(finding: "Finding") -> Iterator[str]:
         yield "the finding has no summary"
     if not finding.method.strip():
         yield "the finding does not say how it was reached"
-    if finding.holds and finding.method == NOT_ATTEMPTED:
+    if finding.holds and not finding.attempted:
         yield "the finding holds though nothing was attempted"
     if not all(isinstance(value, int | float) and isfinite(value) for value in finding.witness.values()):
         yield "the witness is not made of finite numbers"

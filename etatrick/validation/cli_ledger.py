@@ -87,7 +87,7 @@ def verify(names: tuple[str, ...], out: str, as_json: bool, **options: Any) -> N
     summary = {
         "report": str(files.page),
         "claims": {
-            entry.claim: {column: finding.status for column, finding in entry.findings.items()} for entry in entries
+            entry.claim: {column: finding.label for column, finding in entry.findings.items()} for entry in entries
         },
     }
     show(as_json, summary, verify_text)

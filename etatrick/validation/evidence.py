@@ -65,6 +65,16 @@ class Finding(Verdict):
     pictures: tuple[Picture, ...] = ()
     data: Mapping[str, Any] = field(default_factory=dict)
 
+    @property
+    def attempted(self) -> bool:
+        """Whether the claim takes this route."""
+        return self.method != NOT_ATTEMPTED
+
+    @property
+    def label(self) -> str:
+        """The status, or ``absent`` where the claim does not take this route."""
+        return self.status if self.attempted else "absent"
+
     def to_json(self) -> dict[str, Any]:
         """Return the finding as JSON-ready data."""
         return {
@@ -139,7 +149,7 @@ class Evidence:
 
         That is a positive verdict, or, where the relation says that the statement fails, a refutation.
         """
-        taken = [finding for finding in self.findings.values() if finding.method != NOT_ATTEMPTED]
+        taken = [finding for finding in self.findings.values() if finding.attempted]
         if self.relation in FAILING:
             return bool(taken) and all(finding.status == "refuted" for finding in taken)
         return bool(taken) and all(finding.holds for finding in taken)

@@ -59,8 +59,8 @@ class StackedNetwork:
 
     def finite(self) -> Tensor:
         """Tell for each network whether all its weights are finite, shape (members,)."""
-        bounds = [torch.stack(weight.detach().flatten(1).aminmax(dim=1)) for weight in self.weights]  # NaN passes through
-        return torch.cat(bounds).isfinite().all(0)
+        bounds = [torch.stack(weight.detach().flatten(1).aminmax(dim=1)) for weight in self.weights]
+        return torch.cat(bounds).isfinite().all(0)  # both bounds are NaN where a weight is
 
     def error(self, inputs: Tensor, labels: Tensor) -> Tensor:
         """Return the fraction of samples misclassified, one number per network, for `inputs` (n, features)."""

@@ -5,14 +5,11 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import Any, Final, final
 
-import numpy as np
 import torch
 from torch import Tensor
 
-FAR: Final = 7.0  # from here on Dawson's functions are summed by their asymptotic series
-PANELS: Final = 28  # Chebyshev panels of D(x)/x and its integral below FAR
-DEGREE: Final = 13
-TERMS: Final = 24
+from etatrick.validation import dawson_series
+
 LAMBERT_STEPS: Final = 6
 DILOG_TERMS: Final = 12
 
@@ -44,64 +41,11 @@ def _elementwise(forward: Callable[[Tensor], Tensor], slope: Callable[[Tensor], 
     return function
 
 
-@lru_cache(maxsize=4)
-def _panels(integral: bool) -> Tensor:
-    """Return Chebyshev coefficients, shape (DEGREE + 1, PANELS), of D(x)/x, or of ∫₀ˣD/x², in float64."""
-    from scipy.special import dawsn
-
-    from etatrick.theory.special import dawson_integral
-
-    angles = np.pi * (np.arange(DEGREE + 1) + 0.5) / (DEGREE + 1)
-    width = FAR / PANELS
-    x = (np.arange(PANELS) + 0.5)[:, None] * width + np.cos(angles) * width / 2
-    values = dawson_integral(x) / x**2 if integral else dawsn(x) / x
-    weights = np.r_[1.0, np.full(DEGREE, 2.0)] / (DEGREE + 1)
-    return torch.tensor((values @ (np.cos(np.outer(angles, np.arange(DEGREE + 1))) * weights)).T)
-
-
-def _on_panels(size: Tensor, integral: bool) -> Tensor:
-    """Evaluate the piecewise polynomials at 0 ≤ size ≤ FAR by Clenshaw's recurrence."""
-    coefficients = _panels(integral).to(size.device, size.dtype)
-    place = size * (PANELS / FAR)
-    piece = place.floor().clamp(0, PANELS - 1)
-    s, index = 2 * (place - piece) - 1, piece.long()
-    ahead, last = torch.zeros_like(s), torch.zeros_like(s)
-    for row in coefficients.flip(0)[:-1]:
-        ahead, last = row[index] + 2 * s * ahead - last, ahead
-    return coefficients[0][index] + s * ahead - last
-
-
-def _series(size: Tensor, divided: bool) -> Tensor:
-    """Return Σ_{k≥1} (2k−1)!!/(2x²)^k, each term over 4k if `divided`, for |x| ≥ FAR."""
-    inverse = 0.5 / size.clamp_min(FAR).square()
-    total, factors = torch.zeros_like(size), [1.0]
-    for k in range(2, TERMS + 1):
-        factors.append(factors[-1] * (2 * k - 1))
-    for k in range(TERMS, 0, -1):
-        total = (total + factors[k - 1] / (4 * k if divided else 1)) * inverse
-    return total
-
-
 def _dawson(x: Tensor) -> Tensor:
-    size = x.abs()
-    near = x * _on_panels(size.clamp_max(FAR), integral=False)
-    safe = torch.where(size > FAR, x, torch.full_like(x, FAR))
-    return torch.where(size > FAR, (1 + _series(size, divided=False)) / (2 * safe), near)
+    return dawson_series.value(x.abs()).copysign(x)
 
 
-def _dawson_slope(x: Tensor) -> Tensor:
-    """Return D′ = 1 − 2xD, far out by its series: there the difference would cancel."""
-    return torch.where(x.abs() > FAR, -_series(x.abs(), divided=False), 1 - 2 * x * dawson(x))
-
-
-def _dawson_integral(x: Tensor) -> Tensor:
-    size = x.abs()
-    near = size.clamp_max(FAR)
-    far = (2 * size.clamp_min(FAR)).log() / 2 + np.euler_gamma / 4 - _series(size, divided=True)
-    return torch.where(size > FAR, far, near.square() * _on_panels(near, integral=True))
-
-
-_dawson_apply = _elementwise(_dawson, _dawson_slope)
+_dawson_apply = _elementwise(_dawson, lambda x: dawson_series.slope(x, dawson(x)))
 
 
 def dawson(x: Tensor) -> Tensor:
@@ -125,7 +69,7 @@ def dawson(x: Tensor) -> Tensor:
     return _dawson_apply(x)
 
 
-_dawson_integral_apply = _elementwise(_dawson_integral, dawson)
+_dawson_integral_apply = _elementwise(lambda x: dawson_series.value_and_area(x.abs())[1] / 2, dawson)
 
 
 def dawson_integral(x: Tensor) -> Tensor:

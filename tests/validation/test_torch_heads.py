@@ -47,8 +47,8 @@ def draws(low: float, high: float, *more: float) -> list[float]:
 
 # the head, its oracle, the oracle's slope (written by hand), and the points
 HEADS: dict[str, tuple[Callable[[Real], Real], Callable[[Real], Real], list[float]]] = {
-    "dawson": (dawson, lambda x: 1 - 2 * x * dawson(x), draws(-0.9, 0.9, 1e-8, 3.0, 6.9, 7.0, 7.01, 30.0, 1e3, -1e3)),
-    "dawson_integral": (dawson_integral, dawson, draws(-8, 8, 1e-6, 1e-2, 6.99, 7.01, 15.0, 20.0)),
+    "dawson": (dawson, lambda x: 1 - 2 * x * dawson(x), draws(-0.9, 0.9, 1e-8, 3.0, 9.9, 10.0, 10.1, 30.0, 1e3, -1e3)),
+    "dawson_integral": (dawson_integral, dawson, draws(-8, 8, 1e-6, 1e-2, 9.99, 10.01, 15.0, 20.0)),
     "erfi": (mp.erfi, lambda x: 2 / mp.sqrt(mp.pi) * mp.exp(x * x), draws(-5, 5, 1e-8, 7.5, 20.0)),
     "lambertw": (
         lambda x: mp.lambertw(x).real,

@@ -2,13 +2,13 @@
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import Final, final
+from typing import Any, Final, final
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-from etatrick.validation.layers.dawson import dawson_area
+from etatrick.validation.dawson_series import value_and_area
 
 MOLCHANOV: Final = (0.63576, 1.87320, 1.48695)
 """The constants k₁, k₂, k₃ of Molchanov, Ashukha, Vetrov 2017."""
@@ -37,8 +37,24 @@ class ExactDivergence(Divergence):
 
     def __call__(self, log_alpha: Tensor) -> Tensor:
         """Return 2∫₀ˢ D."""
-        area: Tensor = dawson_area(torch.exp(-0.5 * log_alpha) * 0.5**0.5)
+        area: Tensor = _Area.apply(torch.exp(-0.5 * log_alpha) * 0.5**0.5)  # type: ignore[no-untyped-call]
         return area
+
+
+class _Area(torch.autograd.Function):
+    """2∫₀ˢ D for s ≥ 0; D comes with it, so that the backward pass needs no second series."""
+
+    @staticmethod
+    def forward(context: Any, s: Tensor) -> Tensor:
+        value, area = value_and_area(s)
+        context.save_for_backward(value)
+        return area
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(context: Any, *outputs: Tensor) -> Tensor:
+        result: Tensor = 2 * outputs[0] * context.saved_tensors[0]
+        return result
 
 
 @final

@@ -8,7 +8,7 @@ from typing import final
 import torch
 from torch import Tensor
 
-from etatrick.validation.layers.dawson import dawson
+from etatrick.validation.dawson_series import value
 from etatrick.validation.layers.divergence import MOLCHANOV
 
 
@@ -54,5 +54,4 @@ class ExactSlope(DivergenceSlope):
     def __call__(self, log_variance: Tensor) -> Tensor:
         """Return dKL/d log a elementwise."""
         argument = torch.exp(-0.5 * log_variance) / math.sqrt(2)
-        slope: Tensor = -argument * dawson(argument)
-        return slope
+        return -argument * value(argument)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from io import BytesIO
 from multiprocessing import get_context
@@ -79,8 +80,11 @@ def drawings(entries: Sequence[Evidence], draw: Draw, jobs: int = 1) -> dict[Pla
     if jobs == 1 or len(wanted) < FEW:
         return {place: _drawn(job) for place, job in wanted}
     with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
-        done = pool.map(_drawn, [job for _, job in wanted], chunksize=4)
-        return {place: drawing for (place, _), drawing in zip(wanted, done, strict=True)}
+        try:
+            done = list(pool.map(_drawn, [job for _, job in wanted], chunksize=4))
+        except BrokenProcessPool:  # killed, or a script without a guard of its main module: the report is not lost
+            done = [_drawn(job) for _, job in wanted]
+    return {place: drawing for (place, _), drawing in zip(wanted, done, strict=True)}
 
 
 def _drawn(job: tuple[str, Draw, str, Mapping[str, Any]]) -> Drawing:

@@ -9,7 +9,7 @@ from importlib import resources
 from typing import TYPE_CHECKING, Any, Final
 
 from etatrick.theory.verdict import MEANING
-from etatrick.validation.evidence import COLUMNS, NOT_ATTEMPTED, Cell, ColumnName, Evidence, Finding, Table
+from etatrick.validation.evidence import COLUMNS, Cell, ColumnName, Evidence, Finding, Table
 from etatrick.validation.report import wording
 from etatrick.validation.report.figures import Drawing, Place
 from etatrick.validation.report.mathml import inline, to_mathml
@@ -17,7 +17,7 @@ from etatrick.validation.report.mathml import inline, to_mathml
 if TYPE_CHECKING:
     from jinja2 import Environment
 
-SHOWN_DATA: Final = 1000  # characters of a finding's data that its page shows
+SHOWN_DATA: Final = 800  # characters of a finding's data that its page shows
 
 
 def environment(document: Mapping[str, Any]) -> "Environment":
@@ -66,11 +66,6 @@ def style() -> bytes:
     return (resources.files(__package__) / "templates" / "style.css").read_bytes()
 
 
-def applies(finding: Finding) -> bool:
-    """Whether the claim takes this route."""
-    return finding.method != NOT_ATTEMPTED
-
-
 def column(name: ColumnName, finding: Finding, index: int, drawn: Mapping[Place, Drawing]) -> dict[str, Any]:
     """Return what a template shows of one finding.
 
@@ -93,8 +88,8 @@ def column(name: ColumnName, finding: Finding, index: int, drawn: Mapping[Place,
     return {
         "name": name,
         "finding": finding,
-        "applies": applies(finding),
-        "label": finding.status if applies(finding) else "absent",
+        "applies": finding.attempted,
+        "label": finding.label,
         "shown": any(evidence),
         "heading": wording.HOW[name],
         "pictures": pictures,

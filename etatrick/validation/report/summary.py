@@ -7,7 +7,6 @@ from typing import Any
 from etatrick.theory.verdict import MEANING
 from etatrick.validation.evidence import COLUMNS, Evidence
 from etatrick.validation.report import wording
-from etatrick.validation.report.rendering import applies
 
 
 def summary(entries: Sequence[Evidence], document: Mapping[str, Any]) -> str:
@@ -31,7 +30,7 @@ def summary(entries: Sequence[Evidence], document: Mapping[str, Any]) -> str:
     '# Ledger of claims'
     """
     counts = Counter(
-        (name, finding.status) for entry in entries for name, finding in entry.findings.items() if applies(finding)
+        (name, finding.status) for entry in entries for name, finding in entry.findings.items() if finding.attempted
     )
     lines = [
         "# Ledger of claims",
@@ -51,6 +50,6 @@ def summary(entries: Sequence[Evidence], document: Mapping[str, Any]) -> str:
 
 
 def _line(entry: Evidence) -> str:
-    words = [finding.status if applies(finding) else "—" for finding in entry.findings.values()]
+    words = [finding.status if finding.attempted else "—" for finding in entry.findings.values()]
     title = wording.markdown(entry.title)
     return f"| {title} (`{entry.claim}`) | {entry.relation} | " + " | ".join(words) + " |"

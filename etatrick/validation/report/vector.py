@@ -6,6 +6,7 @@ from itertools import count, groupby
 from typing import Final
 from xml.etree import ElementTree
 from xml.etree.ElementTree import Element
+from zlib import crc32
 
 SVG: Final = "http://www.w3.org/2000/svg"
 XLINK: Final = "http://www.w3.org/1999/xlink"
@@ -40,12 +41,13 @@ def compact(svg: bytes, name: str) -> bytes:
         _tidy(element)
     _unnest(root)
     _shorten_names(root)
-    root.set("id", f"drawing-{name}")
-    _state_once(root, f"drawing-{name}")
+    root.set("id", f"d{crc32(name.encode()):x}")
+    _state_once(root)
     _group(root)
     ElementTree.register_namespace("", SVG)
     ElementTree.register_namespace("xlink", XLINK)
-    return ElementTree.tostring(root, encoding="utf-8", xml_declaration=True)
+    short: bytes = ElementTree.tostring(root, encoding="utf-8", xml_declaration=True)
+    return short
 
 
 def _tidy(element: Element) -> None:
@@ -88,15 +90,16 @@ def _shorten_names(root: Element) -> None:
                 element.set(key, _REFERENCE.sub(lambda found: f"#{found[1][:length]}", value))
 
 
-def _state_once(root: Element, name: str) -> None:
+def _state_once(root: Element) -> None:
     """Replace styles that occur more than once by classes, which apply inside the drawing only."""
     times = Counter(element.get("style") for element in root.iter() if "style" in element.attrib)
     short = {style: f"s{number}" for (style, n), number in zip(times.most_common(), count(), strict=False) if n > 1}
     for element in root.iter():
         if element.get("style") in short:
             element.set("class", short[element.attrib.pop("style")])
-    rules = [f"#{name} *{{stroke-linejoin:round;stroke-linecap:butt}}"]  # what the backend states for all elements
-    rules += [f"#{name} .{label}{{{style}}}" for style, label in short.items()]
+    scope = f"#{root.attrib['id']}"
+    rules = [f"{scope} *{{stroke-linejoin:round;stroke-linecap:butt}}"]  # what the backend states for all elements
+    rules += [f"{scope} .{label}{{{style}}}" for style, label in short.items()]
     sheet = Element(f"{{{SVG}}}style", {"type": "text/css"})
     sheet.text = "".join(rules)
     root.insert(0, sheet)
