@@ -146,6 +146,9 @@ def _found(finding: "Finding") -> Iterator[str]:
     for formula in finding.formulas:
         if not to_mathml(formula.latex, display=True).startswith("<math"):
             yield f"a formula cannot be typeset: {formula.latex}"
+        left, _, right = formula.latex.partition(" = ")
+        if left.strip() == right.strip():
+            yield f"a formula shows the same on both sides: {formula.latex} ({formula.caption})"
     for table in finding.tables:
         if any(len(row) != len(table.columns) for row in table.rows):
             yield f"the table “{table.caption}” has rows that do not fit its columns"

@@ -69,7 +69,8 @@ def equal(lhs: Any, rhs: Any, caption: str, latex: str = "") -> Fact:
     Parameters
     ----------
     lhs, rhs : sympy.Expr
-        Their free symbols must be positive; undefined functions of them are allowed.
+        Their free symbols must be positive; undefined functions of them are allowed. A derivative, integral, sum or
+        substitution that is left to do (``sympy.Derivative``, ``sympy.Subs``, …) is shown so and done for the proof.
     caption : str
         What the identity says.
     latex : str
@@ -87,13 +88,24 @@ def equal(lhs: Any, rhs: Any, caption: str, latex: str = "") -> Fact:
     'proved'
     >>> equal((w + 1)**2, w**2 + 1, "not a square").verdict.status
     'refuted'
+    >>> import sympy as sp
+    >>> equal(sp.Derivative(w**2, w), 2*w, "its slope").latex
+    '\\\\frac{d}{d w} w^{2} = 2 w'
     """
     import sympy as sp
 
     from etatrick.theory.zeros import prove_zero
 
     left, right = sp.sympify(lhs), sp.sympify(rhs)
-    return Fact(latex or f"{sp.latex(left)} = {sp.latex(right)}", caption, prove_zero(left - right))
+    return Fact(latex or f"{sp.latex(left)} = {sp.latex(right)}", caption, prove_zero(_done(left) - _done(right)))
+
+
+def _done(formula: Any) -> Any:
+    """Return the formula with what is left to do in it done."""
+    import sympy as sp
+
+    left_to_do = formula.has(sp.Derivative, sp.Integral, sp.Limit, sp.Subs, sp.Sum, sp.Product)
+    return formula.doit() if left_to_do else formula
 
 
 def at_least(lhs: Any, rhs: Any, caption: str, latex: str = "", *, strict: bool = False, rising: Any = None) -> Fact:
