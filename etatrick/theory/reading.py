@@ -114,7 +114,7 @@ def _expression(name: str, source: Any, variable: Any, declared: list[Any]) -> A
 def _in_pieces(expr: Any) -> Any:
     """Write Min, Max and pieces within a formula as pieces of it, where the break points are explicit."""
     found, _ = attempt(2.0, lambda: pieces(expr))
-    if found is None or len(found) < 2:
+    if found is None:
         return expr
     return sp.Piecewise(*((part.formula, True if part.upper == sp.oo else w <= part.upper) for part in found))
 

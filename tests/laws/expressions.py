@@ -190,6 +190,11 @@ def slope(rule: Rule, x: Real) -> Real:
         return (3 * rule.piece.at(x) - 4 * rule.piece.at(x - h) + rule.piece.at(x - 2 * h)) / (2 * h)
 
 
+def rounding(rule: Rule, x: Real) -> Real:
+    """A bound on the rounding of :func:`slope` at x: that of Ω in 70 digits, over the step; 0 for a formula."""
+    return mp.mpf(10) ** -45 * abs(rule.piece.at(x)) / x if rule.form == "penalty" else mp.mpf(0)
+
+
 def weight(rule: Rule, x: Real) -> Real:
     """η̂(x) = x/Ω′, +∞ where Ω is flat, and NaN where a difference of Ω is too small to be told from rounding."""
     steepness = slope(rule, x)

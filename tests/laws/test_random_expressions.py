@@ -156,7 +156,8 @@ def wrong_verdicts(rule: Rule, d: Duality, verdicts: dict[str, Verdict]) -> list
             values = [level(x) for x in grid]
             noise = mp.mpf(10) ** -18 * max((abs(v) for v in values if mp.isfinite(v)), default=0)  # of differences
             falls = [(x, a, b) for x, (a, b) in zip(grid, pairwise(values), strict=False)
-                     if (b < mp.inf if a == mp.inf else b < a - mp.mpf(10) ** -7 * abs(a) - noise)]  # fmt: skip
+                     if (b < mp.inf if a == mp.inf else
+                         b < a - mp.mpf(10) ** -7 * abs(a) - noise - expressions.rounding(rule, x))]  # fmt: skip
             if falls:
                 wrong.append(f"{name} is {verdict.status}, but it falls at {falls[0]}")
         elif (
@@ -267,6 +268,9 @@ FOUND = [
     # f is constant, then rises: just before, its computed slope is negative
     Rule("dual", Piece("max(eta**(1/3), eta**(1/2))/eta**(1/3)", lambda v: max(mp.cbrt(v), mp.sqrt(v)) / mp.cbrt(v),
          (lambda v: v - 1,)), ()),
+    # Ω is constant, which does not show: refused; its differences are rounding, which seemed to fall
+    Rule("penalty", Piece("Piecewise((w/a, w <= a), (w/a, True))/min(w/2, w/2)", lambda v: v / CURRENT["a"]
+         / min(v / 2, v / 2), (lambda v: v - CURRENT["a"],)), ("a",)),
 ]  # fmt: skip
 
 
