@@ -84,6 +84,8 @@ def test_a_jump_at_zero() -> None:
         derive(penalty="w", jump=-1)
     with pytest.raises(InputError, match="Ω must grow"):
         derive(penalty="0")
+    with pytest.raises(InputError, match="Ω must grow"):  # constant in disguise
+        derive(penalty="max(w/2, w/2)/w")
 
 
 @pytest.mark.parametrize("q", ["1/2", "1", "3/2"])

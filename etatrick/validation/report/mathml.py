@@ -37,6 +37,7 @@ BEGUN: Final = frozenset(("mrow", "msub", "msup", "msubsup", "munder", "mover", 
 ROWS: Final = frozenset(("math", "mrow", "mstyle", "mtd", "mpadded", "msqrt"))
 LIMITS: Final = ("min", "max", "inf", "sup", "lim")
 SEGMENT: Final = re.compile(r"(?<!\\)\$(?=\S)((?:[^$\\]|\\.)+)(?<=\S)\$", re.DOTALL)
+PUNCTUATION: Final = re.compile(r"^[,.;:!?)\]’”]+")
 
 
 def to_mathml(latex: str, display: bool) -> str:
@@ -96,12 +97,25 @@ def inline(text: str) -> str:
     'a &lt; b &amp; $5'
     >>> inline("for $w$")
     'for <math display="inline" alttext="w"><mrow><mi>w</mi></mrow></math>'
+    >>> inline("$w$, then").startswith('<span class="tight"><math'), inline("$w$, then")[-19:]
+    (True, '/math>,</span> then')
     """
     pieces = SEGMENT.split(text)
     return "".join(
-        to_mathml(piece, display=False) if odd else escape(piece.replace(r"\$", "$"))
-        for odd, piece in zip([False, True] * len(pieces), pieces, strict=False)
+        _beside(to_mathml(piece, display=False), pieces[at + 1]) if at % 2 else escape(_rest(piece, at))
+        for at, piece in enumerate(pieces)
     )
+
+
+def _beside(formula: str, after: str) -> str:
+    """Return a formula with the punctuation that follows it, between which no line may end."""
+    sign = PUNCTUATION.match(after)
+    return f'<span class="tight">{formula}{escape(sign[0])}</span>' if sign else formula
+
+
+def _rest(plain: str, at: int) -> str:
+    """Return plain text without the punctuation that went with the formula before it."""
+    return (PUNCTUATION.sub("", plain, count=1) if at else plain).replace(r"\$", "$")
 
 
 def _clean(element: Element) -> None:
