@@ -98,34 +98,36 @@ def steps(widths: tuple[int, ...], batch: int, count: int) -> dict[str, Callable
 
 
 def test_lenet_reaches_the_rate_of_its_matmuls(benchmark: Any) -> None:
-    """At least 75 % of the rate of the bare batched matmuls of the same shapes."""
+    """At most 4/3 of the time of the bare batched matmuls of the same shapes."""
     torch.manual_seed(0)
     count = 8  # an epoch ends with a pass over all weights; LeNet's has 375 steps
     runs = steps((784, 300, 100, 10), 128, count)
     spent = best(runs)
-    ratio = spent["matmuls"] / spent["together"]
-    gain = spent["one_after_another"] / spent["together"]
-    benchmark.extra_info.update(ratio=ratio, speed_up=gain, ms_per_step=1e3 * spent["together"] / count)
+    ratio = spent["together"] / spent["matmuls"]
+    alone = spent["together"] / spent["one_after_another"]
+    benchmark.extra_info.update(
+        ratio=ratio, goal=4 / 3, ratio_to_one_after_another=alone, ms_per_step=1e3 * spent["together"] / count
+    )
     benchmark.pedantic(runs["together"], rounds=1)
-    assert ratio >= 0.5  # the goal is 0.75; on a busy machine the memory-bound part suffers
+    assert ratio <= 2  # on a busy machine the memory-bound part suffers
 
 
 @pytest.mark.parametrize(
     ("widths", "batch", "count", "goal"),
-    [((20, 50, 50, 2), 64, 8, 3.0), ((10, 20, 2), 32, 12, 20.0)],
+    [((20, 50, 50, 2), 64, 8, 1 / 3), ((10, 20, 2), 32, 12, 1 / 20)],
     ids=["20-50-50-2", "10-20-1"],
 )
 def test_small_networks_are_faster_together(
     benchmark: Any, widths: tuple[int, ...], batch: int, count: int, goal: float
 ) -> None:
-    """A network with one logit is run with two classes here, which is a little more work."""
+    """The time over that of training one after another; with two classes for one logit, which is a little more."""
     torch.manual_seed(0)
     runs = steps(widths, batch, count)
     spent = best(runs)
-    ratio = spent["one_after_another"] / spent["together"]
+    ratio = spent["together"] / spent["one_after_another"]
     benchmark.extra_info.update(ratio=ratio, goal=goal, ms_per_step=1e3 * spent["together"] / count)
     benchmark.pedantic(runs["together"], rounds=3)
-    assert ratio >= goal / 2
+    assert ratio <= 2 * goal
 
 
 def test_a_path_of_regularisation_strengths_costs_what_as_many_seeds_cost(benchmark: Any) -> None:
@@ -143,7 +145,7 @@ def test_a_path_of_regularisation_strengths_costs_what_as_many_seeds_cost(benchm
     benchmark.pedantic(path.advance, rounds=1)
 
 
-def test_masks_cost_little_beside_the_matmuls(benchmark: Any) -> None:
+def test_masks_on_all_weights_beside_none(benchmark: Any) -> None:
     """Dropout on all weights of all members: drawing them is the cost."""
     data = samples(20, 2, 64 * 4)
     recipe = Recipe(lambda p: (FixedRateDropout(0.5), 1e-3), data, (50, 50), 10**6, 64, 1e-5)
