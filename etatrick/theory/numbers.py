@@ -12,7 +12,7 @@ from etatrick.errors import InputError, shortened
 from etatrick.theory.budget import attempt
 from etatrick.theory.growth import descent
 from etatrick.theory.limits import limit_at
-from etatrick.theory.overflow import decaying
+from etatrick.theory.overflow import decaying, in_machine_numbers
 from etatrick.theory.pieces import formula_near, pieces
 from etatrick.theory.quadrature import area, crossings, last_level, least_eta, range_start, root
 from etatrick.theory.rounding import accurate
@@ -62,10 +62,7 @@ def compiled(expr: Any, *arguments: Any) -> Callable[..., Any]:
         raise InputError(names, "numbers need every parameter to have a value", f"call .at({free[0]}=…) first")
     special = any(not isinstance(f, NUMPY_HEADS) for f in expr.atoms(sp.Function))
     modules = ["scipy", "numpy"] if special else ["numpy"]
-    plain = expr.xreplace(
-        {root: root.n(20) for root in expr.atoms(sp.CRootOf)}
-    )  # roots of a polynomial by their number
-    careful = plain.replace(
+    careful = in_machine_numbers(expr).replace(
         lambda e: isinstance(e, sp.log) and sp.expand(e.args[0]).as_coeff_Add()[0] == 1,
         lambda e: log1p(sp.expand(e.args[0]) - 1),
     )
@@ -168,7 +165,9 @@ def evaluate(expr: Any, variable: Any, x: "NDArray[np.float64]", at_zero: float)
         values = np.broadcast_to(np.asarray(compiled(expr, variable)(safe), dtype=np.float64), x.shape)
         lost = inside & np.isnan(values)
         if lost.any():  # ∞·0 in a factored form
-            values = np.where(lost, sp.lambdify([variable], sp.expand(approximated(expr)))(safe), values)
+            values = np.where(
+                lost, sp.lambdify([variable], in_machine_numbers(sp.expand(approximated(expr))))(safe), values
+            )
     return np.where(inside, values, at_zero)
 
 

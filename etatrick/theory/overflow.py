@@ -1,8 +1,10 @@
-"""Formulas of exponentials, written so that floats neither overflow nor cancel where the exponents are large."""
+"""Formulas written so that floats neither overflow nor cancel: large exponents, and numbers that machines lack."""
 
-from typing import Any
+from typing import Any, Final
 
 import sympy as sp
+
+LONG: Final = 2**63  # integers from here on are no machine numbers
 
 
 def decaying(expr: Any) -> Any:
@@ -33,3 +35,17 @@ def _cleared(expr: Any) -> Any:
     if isinstance(expr, sp.Piecewise):
         return sp.Piecewise(*((_cleared(formula), condition) for formula, condition in expr.args))
     return sp.factor_terms(sp.together(expr)) if isinstance(expr, sp.Expr) else expr
+
+
+def in_machine_numbers(expr: Any) -> Any:
+    """Return the expression with numbers that numpy has: roots of polynomials and long integers in 20 digits.
+
+    Examples
+    --------
+    >>> in_machine_numbers(sp.log(sp.Integer(2) ** 64)).args[0]
+    1.8446744073709551616e+19
+    """
+    return expr.xreplace(
+        {root: root.n(20) for root in expr.atoms(sp.CRootOf)}
+        | {n: sp.Float(n, 20) for n in expr.atoms(sp.Integer) if abs(n) >= LONG}
+    )

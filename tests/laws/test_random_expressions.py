@@ -268,6 +268,9 @@ FOUND = [
     # f is constant, then rises: just before, its computed slope is negative
     Rule("dual", Piece("max(eta**(1/3), eta**(1/2))/eta**(1/3)", lambda v: max(mp.cbrt(v), mp.sqrt(v)) / mp.cbrt(v),
          (lambda v: v - 1,)), ()),
+    # the penalty holds the logarithm of an integer of 42 digits
+    Rule("eta_hat", Piece("max(w, 0.3) + (w/4 + 1.5)", lambda v: max(v, mp.mpf("0.3")) + (v / 4 + mp.mpf("1.5")),
+         (lambda v: v - mp.mpf("0.3"),)), ()),
     # Ω is constant, which does not show: refused; its differences are rounding, which seemed to fall
     Rule("penalty", Piece("Piecewise((w/a, w <= a), (w/a, True))/min(w/2, w/2)", lambda v: v / CURRENT["a"]
          / min(v / 2, v / 2), (lambda v: v - CURRENT["a"],)), ("a",)),
