@@ -42,8 +42,8 @@ def in_machine_numbers(expr: Any) -> Any:
 
     Examples
     --------
-    >>> in_machine_numbers(sp.log(sp.Integer(2) ** 64)).args[0]
-    1.8446744073709551616e+19
+    >>> in_machine_numbers(sp.log(sp.Integer(10) ** 20 + 39))
+    46.051701859880913681
     """
     return expr.xreplace(
         {root: root.n(20) for root in expr.atoms(sp.CRootOf)}

@@ -191,7 +191,7 @@ def slope(rule: Rule, x: Real) -> Real:
 
 
 def rounding(rule: Rule, x: Real) -> Real:
-    """A bound on the rounding of :func:`slope` at x: that of Ω in 70 digits, over the step; 0 for a formula."""
+    """Bound the rounding of :func:`slope` at x: that of Ω in 70 digits, over the step; 0 for a formula."""
     return mp.mpf(10) ** -45 * abs(rule.piece.at(x)) / x if rule.form == "penalty" else mp.mpf(0)
 
 

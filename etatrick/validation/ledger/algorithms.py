@@ -35,24 +35,28 @@ def over_masks(X: Any, y: Any, coef: Any, alpha: Any) -> tuple[float, Any]:
 
 
 def _expectation() -> list[Fact]:
-    import itertools
-
     import sympy as sp
 
+    from etatrick.theory import w
     from etatrick.validation.routes.facts import equal
 
-    a, b, x, z, u, v, y = sp.symbols("alpha beta x z u v y", positive=True)
-    mean = sum(
-        (a if i else 1 - a) * (b if j else 1 - b) * (y - x * i * u / a - z * j * v / b) ** 2 / 2
-        for i, j in itertools.product((0, 1), repeat=2)
-    )
-    fit = (y - x * u - z * v) ** 2 / 2
+    a, x, z, u, v, y, first, second = sp.symbols("alpha x z u v y V1 V2", positive=True)
+    s, r = sp.symbols("s r", positive=True)
+    loss = sp.Poly((y - x * s * u - z * r * v) ** 2 / 2, s, r)
+    moments = ((1, 1, 1 + first), (1, 1, 1 + second))  # E s^i of masks with mean 1 and variance V
+    mean = sum(c * moments[0][i] * moments[1][j] for (i, j), c in loss.terms())
+    kept, dropped = (y - x * u) ** 2 / 2, y**2 / 2
     return [
-        equal(sp.expand(mean), sp.expand(fit + ((1 - a) / a * x**2 * u**2 + (1 - b) / b * z**2 * v**2) / 2),
-              "one example, two weights, all four scaled masks",
-              r"\mathbb E_s\tfrac12(y-x^{\top}(s\circ w))^2 = \tfrac12(y-x^{\top}w)^2"
-              r" + \tfrac12\sum_j x_j^2\tfrac{1-\alpha_j}{\alpha_j}w_j^2"),
-        equal((a * (1 - a)) / a**2, (1 - a) / a, "unscaled masks with mean weight w = αu: the same variance ratio"),
+        equal(mean, (y - x * u - z * v) ** 2 / 2 + (x**2 * first * u**2 + z**2 * second * v**2) / 2,
+              "one example, two weights, any independent masks of mean 1; more examples add up",
+              r"\mathbb E\,\tfrac12(y-x^{\top}(s\circ w))^2 = \tfrac12(y-x^{\top}w)^2"
+              r" + \tfrac12\sum_j x_j^2\,\mathrm{Var}(s_j)\,w_j^2"),
+        equal(a * (1 / a - 1) ** 2 + (1 - a) * (0 - 1) ** 2, (1 - a) / a, "masks b/α, b = 1 with probability α, else 0",
+              r"\alpha\left(\tfrac1\alpha-1\right)^2 + (1-\alpha)(0-1)^2 = \frac{1-\alpha}\alpha"),
+        equal(sp.Subs(a * kept + (1 - a) * dropped, u, w / a), (y - x * w) ** 2 / 2 + x**2 * (1 - a) / a * w**2 / 2,
+              "unscaled masks on a weight u, whose mean is w = αu",
+              r"\tfrac\alpha2(y-xu)^2 + \tfrac{1-\alpha}2y^2"
+              r" = \tfrac12(y-xw)^2 + \tfrac12x^2\tfrac{1-\alpha}\alpha w^2"),
     ]  # fmt: skip
 
 
@@ -69,14 +73,16 @@ def _enumerated(rng: "np.random.Generator") -> Pair:
 EXPECTED_LOSS: Final = Claim(
     id="flip-side/expected-squared-loss",
     title="The expected squared loss of independent masks is a ridge",
-    statement=r"$\mathbb E_s\tfrac12\lVert y-X(s\circ w)\rVert^2=\tfrac12\lVert y-Xw\rVert^2"
-    r"+\tfrac12\sum_j\lVert x_j\rVert^2\,\mathrm{Var}(s_j)\,w_j^2$ for independent $s_j$ of mean 1; scaled and "
-    r"unscaled Bernoulli masks give the same $(1-\alpha)/\alpha$.",
+    statement=r"For independent $s_j$ of mean 1, $\mathbb E_s\tfrac12\lVert y-X(s\circ w)\rVert^2$ is "
+    r"$\tfrac12\lVert y-Xw\rVert^2$ plus the ridge $\tfrac12\sum_j\lVert x_j\rVert^2\,\mathrm{Var}(s_j)\,w_j^2$, $x_j$ "
+    r"the columns of $X$; Bernoulli masks that retain with probability $\alpha$ give $(1-\alpha)/\alpha$, scaled or "
+    r"not.",
     source=f"{SOURCE}, dropout in the linear model",
     relation="equal",
     parameters={"α": "0 < α ≤ 1"},
-    derive=proof(_expectation, "0 < α, β ≤ 1; a polynomial identity in x, w and y, so their signs do not matter"),
-    solve=numbers(_enumerated, draws=40, what="The formula against the mean over all 32 masks.", seconds=0.5),
+    derive=proof(_expectation, "0 < α ≤ 1; identities of polynomials in x, w and y, so their signs do not matter"),
+    solve=numbers(_enumerated, draws=40, seconds=0.5, what="The formula against the mean over "
+                  "all 32 scaled masks of five weights."),
     observe=TWICE,
     tolerance="FLOAT64: 1e-10, scaled by 1 + |v|",
 )  # fmt: skip
@@ -120,12 +126,12 @@ def _gradients(rng: "np.random.Generator") -> Pair:
 REWEIGHTING: Final = Claim(
     id="flip-side/irls-is-adaptive-dropout",
     title="Adaptive dropout, reweighted least squares and majorisation are one step",
-    statement=r"With $\eta=\hat\eta(w^{old})$ held, the reweighted ridge step, the minimiser of the expected dropout "
-    r"loss and the majorise–minimise step for $L+\lambda\Omega$ coincide; with $\alpha$ detached the expected gradient "
-    r"is $\nabla L+\lambda\Omega'$.",
+    statement=r"With $\eta=\hat\eta(w^{\mathrm{old}})$ held, the reweighted ridge step, the minimiser of the "
+    r"expected dropout loss and the majorise–minimise step for $L+\lambda\Omega$ coincide; with $\alpha$ detached the "
+    r"expected gradient is $\nabla L+\lambda\Omega'$.",
     source=f"{SOURCE}, equivalence of the algorithms",
     relation="equal",
-    parameters={"λ": "λ > 0", "Ω": "subquadratic, unit-norm columns"},
+    parameters={"λ": "> 0", "Ω": "subquadratic", "X": "with unit-norm columns"},
     derive=proof(_reweighting, "v, w, λ > 0"),
     solve=numbers(_gradients, draws=40, what="∇L + λΩ′ for log-sum against the mean gradient over all 32 masks, with α "
                   "fixed: the coordinate that differs most.", seconds=0.5),
@@ -178,24 +184,22 @@ def _majorised() -> list[Fact]:
     h = sp.Function("h")
     gap = h(v) + (u - v) * sp.diff(h(v), v) - h(u)
     return [
-        equal(gap.subs(u, v), 0, "the majoriser touches at u = v", r"G(v)=0,\quad G(u)=h(v)+(u-v)h'(v)-h(u)"),
-        equal(
-            sp.diff(gap, u, 2),
-            -sp.diff(h(u), u, 2),
-            "and lies above, as h(u) = 2Ω(√u) is concave",
-            r"G''(u) = -h''(u) \ge 0",
-        ),
-    ]
+        equal(gap.subs(u, v), 0, "u = w², v = (w^old)²: the majoriser touches h(u) = 2Ω(√u) at u = v",
+              r"G(v)=0,\quad G(u)=h(v)+(u-v)h'(v)-h(u)"),
+        equal(sp.diff(gap, u).subs(u, v).doit(), 0, "with the same slope", r"G'(v)=0"),
+        equal(sp.diff(gap, u, 2), -sp.diff(h(u), u, 2), "and lies above, as h is concave: what lowers it lowers the "
+              "objective", r"G''(u) = -h''(u) \ge 0"),
+    ]  # fmt: skip
 
 
 DESCENT: Final = Claim(
     id="flip-side/irls-descends",
     title="Reweighted least squares never increases the objective",
-    statement=r"Each step $w\leftarrow\arg\min_w L(w)+\tfrac\lambda2\sum_jw_j^2/\hat\eta(w_j^{old})$ satisfies "
-    r"$L(w)+\lambda\Omega(w)\le L(w^{old})+\lambda\Omega(w^{old})$.",
+    statement=r"Each step $w\leftarrow\arg\min_w L(w)+\tfrac\lambda2\sum_jw_j^2/\hat\eta(w_j^{\mathrm{old}})$ "
+    r"satisfies $L(w)+\lambda\Omega(w)\le L(w^{\mathrm{old}})+\lambda\Omega(w^{\mathrm{old}})$.",
     source=f"{SOURCE}, iteratively reweighted optimisation",
     relation="upper",
-    parameters={"λ": "λ > 0", "Ω": "subquadratic"},
+    parameters={"λ": "> 0", "Ω": "subquadratic"},
     derive=proof(_majorised, "u, v > 0"),
     solve=numbers(_descent, draws=100, relation="upper", tolerance="CERTIFICATE", control=_growing,
                   what="The objective before a step against that after it, for log-sum; the control is a step "
@@ -208,11 +212,11 @@ DESCENT: Final = Claim(
 def _said_unlocked() -> list[Fact]:
     import sympy as sp
 
-    from etatrick.theory import lam
+    from etatrick.theory import lam, w
     from etatrick.validation.routes.facts import equal
 
     v = sp.Symbol("v", positive=True)
-    return [equal(sp.Integer(0) * v / (0 + lam), v - lam, "from w = 0 the lasso's step α(0)·v reaches v − λ")]
+    return [equal(sp.Subs(v * w / (w + lam), w, 0), v - lam, "from w = 0 the lasso's step α(w)v reaches its optimum")]
 
 
 def _truly_locked() -> list[Fact]:
@@ -221,12 +225,14 @@ def _truly_locked() -> list[Fact]:
     from etatrick.theory import derive, lam, w
     from etatrick.validation.routes.facts import equal, tends
 
-    rule = derive(eta_hat="w*(w + 2)").alpha
-    v = sp.Symbol("v", positive=True)
+    v, epsilon = sp.symbols("v epsilon", positive=True)
+    lasso, log_sum = derive(eta_hat="w").alpha, derive(eta_hat="w*(w + epsilon)", parameters=["epsilon"]).alpha
     return [
-        tends(rule, w, 0, 0, "η̂(0) = 0 makes α(0) = 0, and w = 0 a fixed point"),
-        tends(v * rule / w, w, 0, 2 * v / lam, "a small weight grows by the factor v·ε/λ > 1 where v exceeds λΩ′(0+)"),
-        equal(v * rule - w, w * (v * (w + 2) / (lam + w * (w + 2)) - 1), "so that 0 repels what is not exactly 0"),
+        tends(lasso, w, 0, 0, "lasso, η̂ = w: α(0) = 0 makes w = 0 a fixed point"),
+        tends(v * lasso / w, w, 0, v / lam, "a small weight grows by this factor > 1 where v > λ: 0 repels it"),
+        equal(sp.Subs(v * lasso, v, w + lam), w, "and the optimum w = v − λ is a fixed point"),
+        tends(log_sum, w, 0, 0, "log-sum, η̂ = w(w + ε): w = 0 is a fixed point, too"),
+        tends(v * log_sum / w, w, 0, v * epsilon / lam, "and repels small weights where v > λ/ε = λΩ′(0+)"),
     ]
 
 
@@ -248,10 +254,10 @@ LOCKING: Final = Claim(
     statement=r"For a convex $\Omega$ the reweighted iteration reaches the optimum from every start.",
     source=f"{OURS}; iteratively reweighted methods are often stated without the condition",
     relation="corrected",
-    parameters={"λ": "λ > 0", "v": "v > λΩ′(0+)"},
+    parameters={"λ": "> 0", "v": "> λΩ′(0+), the least-squares weight of one column"},
     corrected=r"Where $\hat\eta(0)=0$, $w_j=0$ is a fixed point even if $|\partial_jL|>\lambda\Omega'(0^+)$: "
     r"absorbing, though it repels every other start. Zeros must be tested and released.",
-    derive=refutation(_said_unlocked, _truly_locked, "w, v, λ > 0, one unit-norm column"),
+    derive=refutation(_said_unlocked, _truly_locked, "w, v, λ, ε > 0, one unit-norm column"),
     solve=mismatch(_locked, _released, draws=40, what="The lasso's optimum v − λ against 500 steps from 0, and from "
                    "0.001."),
     observe=FORMAL,

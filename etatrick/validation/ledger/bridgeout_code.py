@@ -15,17 +15,16 @@ if TYPE_CHECKING:
 def _rectified(code: bool) -> list[Fact]:
     import sympy as sp
 
-    from etatrick.validation.routes.facts import equal, tends
+    from etatrick.validation.routes.facts import equal
 
-    m, s = sp.symbols("m s", positive=True)  # s: the standard deviation, √v
-    scale = s**2 if code else s
-    normal = (1 + sp.erf(m / (scale * sp.sqrt(2)))) / 2
-    density = sp.exp(-(m**2) / (2 * s**2)) / sp.sqrt(2 * sp.pi)
-    mean = m * normal + s * density
-    true = (1 + sp.erf(m / (s * sp.sqrt(2)))) / 2
-    facts = [equal(sp.diff(mean, m), true, "the slope in m is the chance of a positive sign",
-                   r"\tfrac{d}{dm}\mathbb E\max(N,0) = P(N>0) = \Phi(m/\sqrt v)")]  # fmt: skip
-    return facts if code else [*facts, tends(mean - m, m, sp.oo, 0, "and the mean is m where m is large")]
+    m, s, n = sp.symbols("m s n", positive=True)  # s: the standard deviation, √v
+    density = sp.exp(-((n - m) ** 2) / (2 * s**2)) / (s * sp.sqrt(2 * sp.pi))
+    mean = sp.expand_func(sp.integrate(n * density, (n, 0, sp.oo))).rewrite(sp.erf)
+    chance = (1 + sp.erf(m / ((s**2 if code else s) * sp.sqrt(2)))) / 2
+    stated = m * chance + s * sp.exp(-(m**2) / (2 * s**2)) / sp.sqrt(2 * sp.pi)
+    return [equal(mean, stated, "the mean of max(N, 0), integrated, with s = √v",
+                  r"\int_0^\infty \frac{n\,e^{-(n-m)^2/(2s^2)}}{s\sqrt{2\pi}}\,dn = "
+                  + (r"m\,\Phi(m/s^2)" if code else r"m\,\Phi(m/s)") + r"+s\,\varphi(m/s)")]  # fmt: skip
 
 
 def _code() -> list[Fact]:
@@ -59,7 +58,8 @@ def _mean_right(rng: "np.random.Generator") -> Pair:
 FAST: Final = Claim(
     id="bridgeout/deterministic-relu-mean",
     title="A public deterministic Bridgeout divides by the variance for the standard deviation",
-    statement=r"$\mathbb E\max(N,0)=m\,\Phi(m/v)+\sqrt v\,\varphi(m/\sqrt v)$ for $N\sim\mathcal N(m,v)$.",
+    statement=r"$\mathbb E\max(N,0)=m\,\Phi(m/v)+\sqrt v\,\varphi(m/\sqrt v)$ for $N\sim\mathcal N(m,v)$, with the "
+    r"distribution function $\Phi$ and the density $\varphi$ of $\mathcal N(0,1)$.",
     source=f"public code that accompanies {PAPER}, fast_bridgeout",
     relation="corrected",
     parameters={"v": "v > 0"},
@@ -79,9 +79,19 @@ def _paired(scaled: bool) -> list[Fact]:
 
     x, c, e = sp.symbols("x c e", positive=True)
     p = 1 / (1 + c)
-    spread = mean_over((x * w * e) ** 2, e, c)  # of ρ·x·w about its mean x·w
-    return [equal(spread, (x * w) ** 2 * ((1 - p) / p if scaled else p * (1 - p)), "the variance that belongs to the "
-                  "mean x·w")]  # fmt: skip
+    spread = mean_over((x * w * e) ** 2, e, c)  # of ρ·x·w about its mean x·w, where ρ = 1 + e
+    raw = mean_over((p * (1 + e) * x * w - p * x * w) ** 2, e, c)
+    law = r"\tfrac{1-p}{p}\,x^2w^2" if scaled else r"p(1-p)\,x^2w^2"
+    facts = [
+        equal(
+            spread,
+            (x * w) ** 2 * ((1 - p) / p if scaled else p * (1 - p)),
+            "the variance that belongs to the mean xw: one weight, ρ = 0 or 1/p",
+            rf"\mathbb E(\rho xw-xw)^2 = {law},\quad p=\tfrac{{1}}{{1+c}}",
+        )
+    ]
+    return [*facts, equal(raw, p * (1 - p) * (x * w) ** 2, "that of raw masks, 0 or 1, about their mean pxw",
+                          r"\mathbb E(p\rho\,xw-pxw)^2 = p(1-p)\,x^2w^2")] if scaled else facts  # fmt: skip
 
 
 def _said_unscaled() -> list[Fact]:
@@ -106,13 +116,13 @@ def _second_right(rng: "np.random.Generator") -> Pair:
 DETERMINISTIC: Final = Claim(
     id="noise/deterministic-dropout-variance",
     title="Deterministic dropout pairs the mean xw with the variance (1 − p)/p, not p(1 − p)",
-    statement=r"Dropout is replaced by normal pre-activations of mean $\sum x_jw_j$ and variance "
-    r"$p(1-p)\sum x_j^2w_j^2$.",
+    statement=r"As coded: the normal pre-activations that replace dropout have mean $\sum_jx_jw_j$ and variance "
+    r"$p(1-p)\sum_jx_j^2w_j^2$.",
     source="public code that accompanies Khan, Shah, Stavness 2018, fast_dropout",
     relation="corrected",
     parameters={"p": "0 < p < 1, the retain probability"},
-    corrected=r"Masks scaled by $1/p$ have mean $\sum x_jw_j$ and variance $\tfrac{1-p}{p}\sum x_j^2w_j^2$; "
-    r"$p(1-p)$ belongs to raw masks, whose mean is $p\sum x_jw_j$.",
+    corrected=r"Masks scaled by $1/p$ have mean $\sum_jx_jw_j$ and variance $\tfrac{1-p}{p}\sum_jx_j^2w_j^2$; "
+    r"$p(1-p)$ belongs to raw masks, whose mean is $p\sum_jx_jw_j$.",
     derive=refutation(_said_unscaled, _truly_scaled, "x, w > 0, c = (1 − p)/p"),
     solve=mismatch(_second, _second_right, draws=40, what="Both variances against the mean over all masks."),
     observe=FORMAL,

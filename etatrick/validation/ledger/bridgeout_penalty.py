@@ -19,19 +19,24 @@ def _bridge() -> list[Fact]:
     import sympy as sp
 
     from etatrick.theory import strategies, w
-    from etatrick.validation.routes.facts import conditions, equal
+    from etatrick.validation.routes.facts import at_least, conditions, equal, tends
 
-    y, x, q, c, e = sp.symbols("y x q c e", positive=True)
+    y, x, q, c, e, r = sp.symbols("y x q c e r", positive=True)
     mean = mean_over((y - x * (w + w ** (q / 2) * e)) ** 2 / 2, e, c)
-    lasso, bridge, root = (strategies["bridgeout"](q=degree, retain=0.5).duality for degree in (1, 1.5, 0.5))
+    above, below = c * w ** (1 + r) / 2, c * w ** (1 / (1 + r)) / 2  # q > 1 and q < 1
+    lasso = strategies["bridgeout"](q=1, retain=0.5).duality
     return [
         equal(mean - (y - x * w) ** 2 / 2, c * x**2 * w**q / 2, "one weight: the penalty per example",
-              r"\mathbb E\tfrac12(y-x\tilde w)^2 = \tfrac12(y-xw)^2+\tfrac{1-p}{2p}x^2|w|^q"),
-        *conditions(bridge, "convex", "subquadratic", of="q=3/2"),
-        *conditions(bridge, "exact_zeros", of="q=3/2", wanted="fails"),
-        *conditions(lasso, "convex", "exact_zeros", of="q=1"),
-        *conditions(root, "concave", "exact_zeros", of="q=1/2"),
-        *conditions(root, "convex", of="q=1/2", wanted="fails"),
+              r"\mathbb E\,\tfrac12(y-x\tilde w)^2-\tfrac12(y-xw)^2 = \tfrac{1-p}{2p}x^2|w|^q"),
+        at_least(sp.diff(above, w, 2), 0, "q = 1 + r > 1: convex", r"\tfrac{d^2}{dw^2}\,\tfrac c2w^{1+r} > 0",
+                 strict=True),
+        tends(sp.diff(above, w), w, 0, 0, "and without slope at 0: no exact zeros",
+              r"\lim_{w\to 0^+}\tfrac{d}{dw}\,\tfrac c2w^{1+r} = 0"),
+        at_least(0, sp.diff(below, w, 2), "q = 1/(1 + r) < 1: not convex",
+                 r"0 > \tfrac{d^2}{dw^2}\,\tfrac c2w^{1/(1+r)}", strict=True),
+        tends(sp.diff(below, w), w, 0, sp.oo, "with unbounded slope at 0: exact zeros",
+              r"\lim_{w\to 0^+}\tfrac{d}{dw}\,\tfrac c2w^{1/(1+r)} = \infty"),
+        *conditions(lasso, "convex", "exact_zeros", of=r"q=1,\ p=\tfrac12:\ \Omega(w)=\tfrac12|w|"),
     ]  # fmt: skip
 
 
@@ -109,12 +114,13 @@ def reweighted(X: Any, y: Any, q: float, odds: float) -> Any:
 BRIDGE: Final = Claim(
     id="bridgeout/bridge-penalty",
     title="In linear regression Bridgeout is exactly the bridge penalty, weighted by column energies",
-    statement=r"With $\tilde w=w+\mathrm{sgn}(w)|w|^{q/2}(\rho-1)$ the expected squared loss gains exactly "
-    r"$\tfrac{1-p}{2p}\sum_js_j^2|w_j|^q$: convex iff $q\ge1$, with exact zeros iff $q\le1$.",
+    statement=r"With $\tilde w=w+\mathrm{sgn}(w)|w|^{q/2}(\rho-1)$, $\rho=\mathrm{Bern}(p)/p$ per weight, the expected "
+    r"loss $\tfrac12\lVert y-X\tilde w\rVert^2$ gains exactly $\tfrac{1-p}{2p}\sum_js_j^2|w_j|^q$, $s_j$ the length of "
+    r"column $j$: convex iff $q\ge1$, with exact zeros iff $q\le1$.",
     source=f"{PAPER}",
     relation="equal",
     parameters={"q": "0 < q ≤ 2", "p": "0 < p < 1"},
-    derive=proof(_bridge, "w, x, y > 0; the conditions at q = ½, 1, 3/2", seconds=2),
+    derive=proof(_bridge, "w, x, y, r > 0, c = (1 − p)/p", seconds=2),
     solve=numbers(_masks, draws=40, control=_masks_unweighted, what="The formula against the mean over all masks; the "
                   "control gives all columns the same energy."),
     observe=trained({"weights": (weights, 5.0)}, margin=MARGIN),
@@ -126,16 +132,20 @@ def _rule() -> list[Fact]:
     import sympy as sp
 
     from etatrick.theory import strategies, w
-    from etatrick.validation.routes.facts import equal
+    from etatrick.validation.routes.facts import at_least, equal
 
-    q, c, r = sp.symbols("q c r", positive=True)
+    q, lam, r = sp.symbols("q lambda r", positive=True)
     duality = strategies["bridgeout"](q=1.5, retain=0.5).duality
-    slope = sp.diff(c * w**q / 2, w)
+    rule = 2 * w ** (2 - q) / (q * lam)
     return [
-        equal(w / slope, 2 * w ** (2 - q) / (q * c), "the rule", r"\hat\eta = 2|w|^{2-q}/(q\lambda)"),
-        equal(duality.eta_hat, sp.Rational(4, 3) * sp.sqrt(w), "as the theory derives it at q = 3/2, p = ½"),
-        equal(sp.diff(c * w ** (1 + r) / 2, w, 2), c * r * (1 + r) * w ** (r - 1) / 2, "q = 1 + r: curvature > 0"),
-    ]
+        equal(w / rule, sp.Derivative(lam * w**q / 2, w), "at its own w ridge has the slope of the penalty: a fixed "
+              "point is stationary", r"\frac{w}{\hat\eta} = \frac{d}{dw}\,\frac{\lambda}{2}w^q,\quad "
+              r"\hat\eta=\frac{2w^{2-q}}{q\lambda}"),
+        equal(duality.eta_hat, sp.Rational(4, 3) * sp.sqrt(w), "as the theory derives it at q = 3/2, p = ½",
+              r"\hat\eta(w) = \tfrac43\sqrt w"),
+        at_least(sp.diff(lam * w ** (1 + r) / 2, w, 2), 0, "q = 1 + r: convex, so that what is stationary is least",
+                 r"\frac{d^2}{dw^2}\,\frac{\lambda}{2}w^{1+r} > 0", strict=True),
+    ]  # fmt: skip
 
 
 def _optimum(rng: "np.random.Generator", degree: float = 1.0) -> Pair:
@@ -162,12 +172,12 @@ def _optimum_wrong(rng: "np.random.Generator") -> Pair:
 OPTIMUM: Final = Claim(
     id="bridgeout/reweighted-ridge",
     title="Reweighted ridge with η = 2|w|^(2−q)/(qλ) ends where Bridgeout's expected loss is least",
-    statement=r"For $1<q\le2$ the expected loss is convex and its minimiser the fixed point of ridge regressions "
-    r"with $\hat\eta_j=2|w_j|^{2-q}/(q\lambda s_j^2)$, $\lambda=(1-p)/p$.",
+    statement=r"For $1<q\le2$ the expected loss is convex, and a fixed point without zeros of ridge regressions with "
+    r"$\hat\eta_j=2|w_j|^{2-q}/(q\lambda s_j^2)$, $\lambda=(1-p)/p$, $s_j$ the length of column $j$, is its minimiser.",
     source=f"derived for this ledger about {PAPER}",
     relation="equal",
     parameters={"q": "1 < q ≤ 2", "p": "0 < p < 1"},
-    derive=proof(_rule, "w, λ > 0", seconds=2),
+    derive=proof(_rule, "w, λ, r > 0; one column of length 1", seconds=2),
     solve=numbers(_optimum, draws=5, tolerance="SOLVER", control=_optimum_wrong, seconds=2, what="The fixed point "
                   "against a direct search on the loss enumerated over masks; the control has the power q/2."),
     observe=FORMAL,
@@ -186,7 +196,7 @@ def _grouped() -> list[Fact]:
     mean = sum(loss.subs({e: i, g: j}, simultaneous=True) for i in (1, -1) for j in (1, -1)) / 4
     return [equal(mean, (y - a * u - b * v) ** 2 / 2 + nu / (2 * B) * (a**2 + b**2) * sp.sqrt(u**2 + v**2),
                   "one example, a row of two weights, signs ±1",
-                  r"\mathbb E\tfrac12(y-x^\top\tilde w)^2 = "
+                  r"\mathbb E\,\tfrac12(y-x^\top\tilde w)^2 = "
                   r"\tfrac12(y-x^\top w)^2+\tfrac{\nu}{2B}\lVert x\rVert^2\lVert w\rVert_2")]  # fmt: skip
 
 
@@ -210,12 +220,13 @@ def _rows_ungrouped(rng: "np.random.Generator") -> Pair:
 
 GROUPS: Final = Claim(
     id="bridgeout/group-noise",
-    title="Noise of size √(ν‖w_g‖/B) on every weight of a row is the group lasso",
-    statement=r"Adding $\pm\sqrt{\nu\lVert w_o\rVert_2/B}$ to every weight of row $o$ charges exactly "
-    r"$\tfrac{\nu}{2B}\sum_i\lVert x_i\rVert^2\sum_o\lVert w_o\rVert_2$.",
+    title="Noise of size √(ν‖w_o‖/B) on every weight of row o is the group lasso",
+    statement=r"Adding $\pm\sqrt{\nu\lVert w_o\rVert_2/B}$, with random signs of its own, to every weight of row $o$ "
+    r"adds exactly $\tfrac{\nu}{2B}\sum_i\lVert x_i\rVert^2\sum_o\lVert w_o\rVert_2$ to the expected loss "
+    r"$\tfrac12\sum_{io}(y_{io}-w_o\cdot x_i)^2$.",
     source=f"public code that accompanies {PAPER}",
     relation="equal",
-    parameters={"ν": "ν > 0", "B": "batch size"},
+    parameters={"ν": "ν > 0", "B": "the batch size"},
     derive=proof(_grouped, "y, x, w, ν, B > 0"),
     solve=numbers(_rows, draws=30, control=_rows_ungrouped, what="The formula against the mean over all signs; the "
                   "control takes the norm of all weights together."),

@@ -1,9 +1,9 @@
-"""Claims on the calculus of dualities: scaling, sums, minima, ridge, composition, lifted forms, the α-form."""
+"""Claims on combining dualities: a factor, a stretched argument, sums, a ridge beside, the lesser of two."""
 
 from typing import TYPE_CHECKING, Any, Final
 
 from etatrick.validation.claim import Claim
-from etatrick.validation.ledger.theorems import FORMAL, OURS, zoomed
+from etatrick.validation.ledger.theorems import FORMAL, OURS, about, zoomed
 from etatrick.validation.routes import Fact, Pair, numbers, proof
 
 if TYPE_CHECKING:
@@ -64,13 +64,18 @@ def _scaling() -> list[Fact]:
 
     c, s, z = sp.symbols("c s zeta", positive=True)
     f = sp.Function("f")
+    tripled, doubled = scaled(derive(penalty="log(1 + w)"), 3), stretched(derive(penalty="1 - exp(-w)"), 2)
     return [
         equal((w**2 / (z / c) + c * f(z)), c * (w**2 / z + f(z)), "cΩ: at η = ζ/c the energy is c times the old one",
               r"w^2/\eta + c f(c\eta) = c\,[w^2/\zeta + f(\zeta)],\quad \zeta = c\eta"),
         equal(w**2 / (s**2 * z) + f(z), (w / s) ** 2 / z + f(z), "Ω(w/s): at η = s²ζ it is the old one at w/s",
               r"w^2/\eta + f(\eta/s^2) = (w/s)^2/\zeta + f(\zeta),\quad \zeta = \eta/s^2"),
-        *identities(scaled(derive(penalty="log(1 + w)"), 3)),
-        *identities(stretched(derive(penalty="1 - exp(-w)"), 2)),
+        equal(tripled.eta_hat, w * (1 + w) / 3, "c = 3: a third of log-sum's rule",
+              r"\hat\eta(w) = \tfrac13\,w(1+w),\quad \Omega = 3\log(1+w)"),
+        *about("3·log(1 + w)", identities(tripled)),
+        equal(doubled.eta_hat, 4 * (w / 2) * sp.exp(w / 2), "s = 2: four times the rule xe^x at x = w/2",
+              r"\hat\eta(w) = 2^2\,\tfrac w2\,e^{w/2},\quad \Omega = 1-e^{-w/2}"),
+        *about("1 − e^(−w/2)", identities(doubled)),
     ]  # fmt: skip
 
 
@@ -89,9 +94,10 @@ SCALING: Final = Claim(
     r"$f(\eta/s^2)$.",
     source=OURS,
     relation="equal",
-    parameters={"c": "c > 0", "s": "s > 0"},
+    parameters={"c": "> 0", "s": "> 0"},
     derive=proof(_scaling, "c, s, w, η > 0", seconds=2),
-    solve=numbers(_rescaled, draws=40, what="c·log(1 + w/s) against the minimum over η of the rescaled dual."),
+    solve=numbers(_rescaled, draws=40, what="c·log(1 + w/s) against half the minimum over η of w²/η + "
+                  "c f(cη/s²), f the dual of log(1 + w)."),
     observe=FORMAL,
     tolerance="FLOAT64: 1e-10, scaled by 1 + |v|",
 )  # fmt: skip
@@ -107,11 +113,18 @@ def _sums() -> list[Fact]:
     first, second = sp.Function("Omega1")(w), sp.Function("Omega2")(w)
     slopes = [sp.diff(part, w) for part in (first, second)]
     both = added(derive(penalty="w"), derive(penalty="log(1 + w)"))
+    one, two = sp.symbols("rho1 rho2", positive=True)
+    energies = [w**2 * rho + sp.Function(f"f{k}")(1 / rho) for k, rho in ((1, one), (2, two))]
     return [
         equal(sp.diff(first + second, w) / w, slopes[0] / w + slopes[1] / w, "precisions add",
               r"1/\hat\eta = 1/\hat\eta_1 + 1/\hat\eta_2"),
-        equal(both.eta_hat, w * (w + 1) / (w + 2), "for ℓ1 and log-sum"),
-        *conditions(both, "subquadratic", "exact_zeros", of=r"\Omega = w + \log(1+w)"),
+        equal(w**2 * (one + two) + sp.Function("f1")(1 / one) + sp.Function("f2")(1 / two), sum(energies),
+              "with ρ = ρ₁ + ρ₂ the energy splits, so its minimum over both is 2Ω₁ + 2Ω₂",
+              r"w^2(\rho_1+\rho_2) + f_1(\tfrac1{\rho_1}) + f_2(\tfrac1{\rho_2})"
+              r" = \sum_k\left[w^2\rho_k + f_k(\tfrac1{\rho_k})\right]"),
+        equal(both.eta_hat, 1 / (1 / w + 1 / (w * (w + 1))), "ℓ1 and log-sum: the rule that is derived",
+              r"1/\hat\eta = \frac1w + \frac1{w(w+1)}"),
+        *about("ℓ1 and log-sum", conditions(both, "subquadratic", "exact_zeros", of=r"\Omega = w + \log(1+w)")),
     ]  # fmt: skip
 
 
@@ -150,21 +163,23 @@ SUMS: Final = Claim(
 def _ridge() -> list[Fact]:
     import sympy as sp
 
-    from etatrick.theory import derive, eta, w
+    from etatrick.theory import derive, eta, lam, w
     from etatrick.theory.calculus import with_ridge
-    from etatrick.validation.routes.facts import equal, identities
+    from etatrick.validation.routes.facts import at_least, equal, identities
 
     mu, z = sp.symbols("mu zeta", positive=True)
     f = sp.Function("f")
     scale = z / (1 + mu * z)
     mixed = with_ridge(derive(penalty="w"), mu)
     return [
-        equal(sp.simplify(scale / (1 - mu * scale)), z, "η = ζ/(1 + μζ) < 1/μ runs through the domain"),
+        equal(sp.Subs(eta / (1 - mu * eta), eta, scale), z, "η = ζ/(1 + μζ) < 1/μ runs through the domain"),
         equal(w**2 / scale + f(z), mu * w**2 + w**2 / z + f(z), "the energy gains μw²",
-              r"w^2/\eta + f\big(\tfrac{\eta}{1-\mu\eta}\big) = \mu w^2 + w^2/\zeta + f(\zeta)"),
-        equal(mixed.dual.args[0][0], eta / (1 - mu * eta), "elastic net"),
-        equal(mixed.eta_hat, w / (1 + mu * w), "its rule"),
-        *identities(mixed),
+              r"w^2/\eta + f\left(\tfrac{\eta}{1-\mu\eta}\right) = \mu w^2 + w^2/\zeta + f(\zeta)"),
+        equal(mixed.dual.args[0][0], eta / (1 - mu * eta), "elastic net, w + μw²/2: the dual that is derived",
+              r"f(\eta) = \frac{\eta}{1-\mu\eta},\quad \eta < 1/\mu"),
+        equal(mixed.eta_hat, w / (1 + mu * w), "its rule", r"\hat\eta(w) = \frac{w}{1+\mu w}"),
+        at_least(1 / (1 + lam * mu), mixed.alpha, "its retain probability stays below 1/(1 + λμ)", strict=True),
+        *about("elastic net", identities(mixed)),
     ]  # fmt: skip
 
 
@@ -184,10 +199,10 @@ RIDGE: Final = Claim(
     id="eta-trick/adding-ridge",
     title="Mixing in a ridge bounds the scales",
     statement=r"$\Omega(w)+\mu w^2/2$ has the dual $f(\eta/(1-\mu\eta))$ for $\eta<1/\mu$ and $+\infty$ beyond: the "
-    r"retain probability stays below 1.",
+    r"retain probability $\hat\eta/(\hat\eta+\lambda)$ stays below $1/(1+\lambda\mu)$.",
     source=OURS,
     relation="equal",
-    parameters={"μ": "μ > 0"},
+    parameters={"μ": "> 0"},
     derive=proof(_ridge, "w, η, μ > 0, μη < 1", seconds=3),
     solve=numbers(_elastic, draws=40, what="log(1 + w) + μw²/2 against the minimum over η < 1/μ."),
     observe=FORMAL,
@@ -198,20 +213,25 @@ RIDGE: Final = Claim(
 def _minima() -> list[Fact]:
     import sympy as sp
 
-    from etatrick.theory import derive, w
+    from etatrick.theory import derive, eta, w
     from etatrick.theory.calculus import least
     from etatrick.validation.routes.facts import conditions, equal
 
     lesser = least(derive(penalty="w"), derive(penalty="w**2/2"))
-    quadratic, linear = (row[0] for row in lesser.penalty.args)
-    (edge,) = sp.solve(quadratic - linear, w)
+    (near, edge), (far, _) = lesser.eta_hat.args
+    first, second = sp.symbols("f1 f2", positive=True)
+    both = (w**2 / eta + first, w**2 / eta + second)
     return [
-        equal(quadratic, w**2 / 2, "ridge below the crossing"),
-        equal(linear, w, "ℓ1 above it"),
-        equal(edge, 2, "which is at w = 2"),
+        equal(w**2 / eta + sp.Min(first, second).rewrite(sp.Abs), (sum(both) - sp.Abs(both[0] - both[1])) / 2,
+              "the lesser energy, so the minimum over η is the lesser of both minima",
+              r"w^2/\eta + \min(f_1,f_2) = \min(w^2/\eta+f_1,\,w^2/\eta+f_2)"),
+        equal(w - w**2 / 2, w * (2 - w) / 2, "ridge is less than ℓ1 up to w = 2"),
+        equal(edge.rhs, 2, "the weight where the rule derived for min(w, w²/2) changes", r"w_\times = 2"),
+        equal(near, 1, "the rule below it", r"\hat\eta(w) = 1,\quad w \le w_\times"),
+        equal(far, w, "and above it, after a jump from 1 to 2", r"\hat\eta(w) = w,\quad w > w_\times"),
         *conditions(lesser, "monotone", "subquadratic", of=r"\min(w, w^2/2)"),
         *conditions(lesser, "continuous_prox", of=r"\min(w, w^2/2)", wanted="fails"),
-    ]
+    ]  # fmt: skip
 
 
 def _lesser(rng: "np.random.Generator") -> Pair:
@@ -233,9 +253,10 @@ MINIMA: Final = Claim(
     r"$\hat\eta$ jumps up at a crossing.",
     source=OURS,
     relation="equal",
-    parameters={"Ω₁, Ω₂": "subquadratic"},
+    parameters={"Ω₁, Ω₂": "subquadratic", "f₁, f₂": "their duals"},
     derive=proof(_minima, "w > 0", seconds=2),
-    solve=numbers(_lesser, draws=60, what="min(kw, w²/2δ) against the minimum over η of the lesser dual."),
+    solve=numbers(_lesser, draws=60, what="min(kw, w²/2δ) against half the minimum over η of w²/η plus "
+                  "the lesser of k²η and the ridge's dual, 0 up to δ."),
     observe=FORMAL,
     tolerance="FLOAT64: 1e-10, scaled by 1 + |v|",
 )  # fmt: skip

@@ -38,7 +38,8 @@ def _mean_said() -> list[Fact]:
     from etatrick.validation.routes.facts import equal
 
     pair, twice, _ = _pairs()
-    return [equal(pair, twice, "E z = E σ(logit p + T logit v) = p: the pairs ±T logit v average to p")]
+    return [equal(pair, twice, "E z = E σ(logit p + T logit v) is p: the pairs ±T logit v average to p (a = e^x, r = "
+                  "e^d)", r"\sigma(x+d)+\sigma(x-d) = 2\sigma(x)")]  # fmt: skip
 
 
 def _mean_holds() -> list[Fact]:
@@ -47,21 +48,25 @@ def _mean_holds() -> list[Fact]:
     from etatrick.validation.routes.facts import at_least, equal
 
     pair, twice, (a, r) = _pairs()
-    b = sp.Symbol("b", positive=True)
-    excess = a * (1 - a) * (r - 1) ** 2 / ((1 + a) * (1 + r * a) * (r + a))
-    gate = b / (1 + b)
+    c, d, x = sp.symbols("c d x", positive=True)
+    apart = {a: 1 + c, r: 1 + d}  # p > ½ and d > 0
+    gate, logistic = a / (1 + a), 1 / (1 + sp.exp(-x))
     return [
-        equal(pair - twice, excess, "as σ(y/T) is the chance of a logistic variable, E z = E σ(logit p + T logit v)",
-              r"\sigma(x+d)+\sigma(x-d)-2\sigma(x) = \frac{a(1-a)(r-1)^2}{(1+a)(1+ra)(r+a)},\ a=e^x,\ r=e^d"),
-        equal(excess.subs(a, 1), 0, "so the mean is exact at p = ½ only, and lies between p and ½ otherwise"),
-        at_least(gate, gate**2, "E z² < E z: the variance is below that of a Bernoulli gate of the same mean",
-                 strict=True),
+        equal(sp.Subs(pair, a, 1), 1, "E z = E σ(logit p + T logit v), as σ(y/T) is the chance of a logistic variable: "
+              "exact at p = ½", r"\sigma(d)+\sigma(-d) = 1"),
+        at_least(twice.subs(apart), pair.subs(apart), "for p > ½ every pair averages less than p, by symmetry more for "
+                 "p < ½", r"2\sigma(x) > \sigma(x+d)+\sigma(x-d),\ x>0", strict=True),
+        at_least(pair.subs(apart), 1, "and more than ½", r"\sigma(x+d)+\sigma(x-d) > 1,\ x>0", strict=True),
+        equal(sp.Derivative(logistic, (x, 2)), logistic * (1 - logistic) * (1 - 2 * logistic), "the mean moves by "
+              "half of this times T²π²/3, the variance of T logit v", r"\sigma''(x) = \sigma(1-\sigma)(1-2\sigma)"),
+        at_least(gate, gate**2, "so E z² < E z: the variance is below that of a Bernoulli gate of the same mean",
+                 r"z > z^2,\ 0<z<1", strict=True),
     ]  # fmt: skip
 
 
 def _kept(rng: "np.random.Generator") -> Pair:
     p, T = float(rng.uniform(0.55, 0.98)), 0.1
-    return Pair(p, relaxed_mean(p, T), {"p": p, "T": T})
+    return Pair(p, relaxed_mean(p, T), {"p": p})
 
 
 def _smoothed(rng: "np.random.Generator") -> Pair:
@@ -72,7 +77,7 @@ def _smoothed(rng: "np.random.Generator") -> Pair:
     start = np.log(p / (1 - p))
     parts = [quad(lambda z: float(1 / (1 + np.exp(-(start + T * z))) / (4 * np.cosh(z / 2) ** 2)), low, low + 30,
                   epsabs=1e-13, epsrel=1e-13)[0] for low in (-45.0, -15.0, 15.0)]  # fmt: skip
-    return Pair(float(sum(parts)), relaxed_mean(p, T), {"p": p, "T": T})
+    return Pair(float(sum(parts)), relaxed_mean(p, T), {"p": p})
 
 
 RELAXED: Final = Claim(
@@ -82,10 +87,10 @@ RELAXED: Final = Claim(
     r"leaves activations unbiased.",
     source="how concrete and beta-Bernoulli dropout scale their relaxed gates",
     relation="corrected",
-    parameters={"p": "0 < p < 1", "T": "T > 0"},
+    parameters={"p": "0 < p < 1", "T": "> 0; 0.1 in the numbers", "u, v": "uniform on (0, 1)"},
     corrected=r"$\mathbb E z=\mathbb E_v\,\sigma(\mathrm{logit}\,p+T\,\mathrm{logit}\,v)$, strictly between $p$ and "
     r"$\tfrac12$ (about $p+\tfrac{\pi^2T^2}6p(1-p)(1-2p)$), and the variance is below $\mathbb E z(1-\mathbb E z)$.",
-    derive=refutation(_mean_said, _mean_holds, "odds a, r > 0", seconds=2),
+    derive=refutation(_mean_said, _mean_holds, "x, d > 0, a = e^x, r = e^d", seconds=3),
     solve=mismatch(_kept, _smoothed, draws=20, seconds=1, what="p, and the mean of the smoothed sigmoid, against the "
                    "mean of the gate, both by quadrature."),
     observe=FORMAL,
@@ -98,24 +103,27 @@ def _rate_steps() -> list[Fact]:
 
     from etatrick.validation.routes.facts import at_least, equal, tends
 
-    s, k, q = sp.symbols("s kappa q", positive=True)
+    s, k, q, x = sp.symbols("s kappa q x", positive=True)
     p = 1 / (2 + q)  # a drop rate below ½, with (1 − p)/p = 1 + q
     charge, pull = s / (2 * (1 - p) ** 2), k * sp.log(1 + q)
-    x = sp.Symbol("x", positive=True)
     price = s * x / (2 * (1 - x)) + k * (x * sp.log(x) + (1 - x) * sp.log(1 - x))
     return [
-        equal(sp.diff(price, x).subs(x, p), charge - pull, "the slope of the energy in p, at p = 1/(2 + q)",
+        equal(sp.diff(price, x).subs(x, p), charge - pull, "the slope of the energy E = ½sp/(1 − p) − κH(p); at "
+              "p = 1/(2 + q) the logarithm is log(1 + q)",
               r"\frac{dE}{dp} = \frac{s}{2(1-p)^2}-\kappa\log\frac{1-p}{p}"),
-        at_least(2 * s, charge, "the noise costs at most 2s, its value at p = ½"),
-        at_least(charge, s / 2, "and at least ½s, so the best rate lies strictly below ½"),
-        at_least(sp.diff(pull, q), 0, "the pull of the entropy grows away from ½: one optimum", strict=True),
-        equal(pull.subs(q, sp.exp(2 * s / k) - 1), 2 * s, "so ½s ≤ κ log(1 + q) ≤ 2s at the optimum"),
-        tends(sp.exp(2 * s / k) - 1, s, 0, 0, "and q → 0, p → ½ as s → 0"),
+        at_least(2 * s, charge, "below ½ the noise costs at most 2s", r"2s \ge \frac s{2(1-p)^2}"),
+        at_least(charge, s / 2, "and at least ½s, so p = ½ is too large", r"\frac s{2(1-p)^2} \ge \frac s2"),
+        at_least(sp.diff(pull, q), 0, "the pull grows with q", r"\frac d{dq}\kappa\log(1+q) > 0", strict=True),
+        at_least(0, sp.diff(charge, q), "the charge falls: there is one optimum, and there ½s ≤ κ log(1 + q) ≤ 2s",
+                 r"\frac d{dq}\frac s{2(1-p)^2} \le 0,\ p=\tfrac1{2+q}"),
+        equal(sp.Subs(pull, q, sp.exp(2 * s / k) - 1), 2 * s, "the upper end of that"),
+        equal(sp.Subs(pull, q, sp.exp(s / (2 * k)) - 1), s / 2, "and the lower"),
+        tends(sp.exp(2 * s / k) - 1, s, 0, 0, "so q → 0, p → ½ as s → 0"),
     ]  # fmt: skip
 
 
 def _rate(rng: "np.random.Generator", control: bool = False) -> Pair:
-    """Compare e^(2s/κ) − 1 with the q whose rate 1/(2 + q) has the least energy on ever finer grids in log q."""
+    """Compare a bound, the upper or the lower, with the q whose rate 1/(2 + q) has the least energy, by sections."""
     import mpmath
     import numpy as np
 
@@ -130,8 +138,9 @@ def _rate(rng: "np.random.Generator", control: bool = False) -> Pair:
         for _ in range(60):
             pair = [low + 0.4 * (high - low), low + 0.6 * (high - low)]
             low, high = (low, pair[1]) if energy(pair[0]) < energy(pair[1]) else (pair[0], high)
-    at = {"κ": kappa, "s": share * kappa}
-    return Pair(float(np.expm1((0.2 if control else 2) * share)), float(np.exp((low + high) / 2)), at)
+    upper, found = bool(rng.integers(2)), float(np.exp((low + high) / 2))
+    bound = float(np.expm1((2 if upper else 0.5) * share * ((0.1 if upper else 10) if control else 1)))
+    return Pair(*((bound, found) if upper else (found, bound)), {"κ": kappa, "s": share * kappa, "upper": float(upper)})
 
 
 def _tight(rng: "np.random.Generator") -> Pair:
@@ -141,15 +150,17 @@ def _tight(rng: "np.random.Generator") -> Pair:
 RATE: Final = Claim(
     id="concrete/rate-tends-to-one-half",
     title="Concrete dropout's rate tends to one half where there is no signal",
-    statement=r"The drop rate that minimises $sp/2(1-p)-\kappa H(p)$ satisfies $p=1/(2+q)$ with "
+    statement=r"The drop rate that minimises $\tfrac{sp}{2(1-p)}-\kappa H(p)$, $H$ the entropy, satisfies "
+    r"$p=1/(2+q)$ with "
     r"$e^{s/2\kappa}-1\le q\le e^{2s/\kappa}-1$: below $\tfrac12$ for every $s>0$, and $\to\tfrac12$ as $s\to0$, so "
     r"weights without signal are not removed.",
     source="Gal, Hron, Kendall 2017, in the linear model; the bounds " + OURS,
     relation="upper",
-    parameters={"s": "s = Σ‖x_j‖²β_j² > 0", "κ": "κ > 0"},
+    parameters={"s": "Σ‖x_j‖²β_j² > 0, the signal", "κ": "> 0, the weight of the entropy"},
     derive=proof(_rate_steps, "s, κ, q > 0", seconds=2),
-    solve=numbers(_rate, draws=20, relation="upper", control=_tight, seconds=2, what="The upper bound of q against the "
-                  "minimiser in 40 digits; the control takes a tenth of the exponent."),
+    solve=numbers(_rate, draws=20, relation="upper", control=_tight, seconds=2, what="The upper bound against the "
+          "minimiser q "
+                  "in 40 digits, or q against the lower bound; the control takes a tenth or tenfold of the exponent."),
     observe=FORMAL,
     tolerance=SEARCH,
 )  # fmt: skip

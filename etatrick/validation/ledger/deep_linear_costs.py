@@ -4,7 +4,7 @@ import itertools
 from typing import TYPE_CHECKING, Any, Final
 
 from etatrick.validation.claim import Claim
-from etatrick.validation.ledger.structured_masks import EXACT
+from etatrick.validation.ledger.structured_masks import EXACT, rescaled
 from etatrick.validation.ledger.structured_minima import block_covariance, descended, targets
 from etatrick.validation.ledger.theorems import FORMAL, OURS
 from etatrick.validation.routes import Absent, Fact, Pair, numbers, proof
@@ -47,17 +47,19 @@ def _two_layers() -> list[Fact]:
 
     a, b, c, d, f, lam, mu = sp.symbols("a b c d f lambda mu", positive=True)
     # one input, a and b to two units, c and d from these to one, f to one output
-    low, high = ((0, lam / (1 + lam)), (1 + lam, 1 / (1 + lam))), ((0, mu / (1 + mu)), (1 + mu, 1 / (1 + mu)))
+    low, high = rescaled(lam), rescaled(mu)
     mean = sum(p * q * s * (f * z * (c * x * a + d * y * b)) ** 2 for x, p in low for y, q in low for z, s in high)
     plain = f**2 * (c * a + d * b) ** 2
     first, second = lam * f**2 * ((c * a) ** 2 + (d * b) ** 2), mu * plain
     paths = lam * mu * f**2 * ((c * a) ** 2 + (d * b) ** 2)
     recursion = f**2 * (1 + mu) * ((c * a + d * b) ** 2 + lam * ((c * a) ** 2 + (d * b) ** 2))
-    sets = r"R = \sum_{\emptyset\ne S\subseteq[k]}\prod_{i\in S}\lambda_i\,(\dots)"
-    layers = r"S_i = H_i+\lambda_i\,\mathrm{diag}(H_i),\ H_i = W_iS_{i-1}W_i^{\top}"
+    sets = (r"\mathbb E\bar f^2-f^2 = \lambda w^2(a^2c^2+b^2d^2)+\mu w^2(ac+bd)^2+\lambda\mu w^2(a^2c^2+b^2d^2),"
+            r"\ f = w(ac+bd)")  # fmt: skip
+    layers = r"\mathbb E\bar f^2 = w^2(1+\mu)\big((ac+bd)^2+\lambda(a^2c^2+b^2d^2)\big)"
     return [
-        equal(mean - plain, first + second + paths, "widths 1, 2, 1, 1, all masks: a term per set of layers", sets),
-        equal(mean, recursion, "and layer by layer", layers),
+        equal(mean - plain, first + second + paths, "weights a, b into two units, c, d from these to one, w from "
+              "it, the mean over all masks of odds λ, μ: terms for the first layer, the second, and both", sets),
+        equal(mean, recursion, "and layer by layer: S_i = H_i + λ_i diag(H_i), H_i = W_iS_{i−1}W_iᵀ", layers),
     ]  # fmt: skip
 
 
@@ -88,12 +90,13 @@ def _without_paths(rng: "np.random.Generator") -> Pair:
 EXPLICIT: Final = Claim(
     id="deep-linear/explicit-regulariser",
     title="Dropout in a deep linear network charges every set of hidden layers",
-    statement=r"With independent masks on every hidden layer $\mathbb E\lVert\bar f\rVert^2-\lVert f\rVert^2=\sum_{S\ne"
-    r"\emptyset}\prod_{i\in S}\lambda_i\sum_{j}\lVert W_{i_1\to1}[j_1]\rVert^2\cdots\lVert W_{k+1\to "
-    r"i_l+1}[j_l]\rVert^2$; $S=[k]$ is the $\ell_2$-path regulariser.",
+    statement=r"With independent masks on $k$ hidden layers and white inputs $\mathbb E\lVert\bar f\rVert^2-\mathbb E"
+    r"\lVert f\rVert^2$ $=\sum_{S\ne\emptyset}\prod_{i\in S}\lambda_i\sum_{j}\lVert W_{i_1\to1}[j_1]\rVert^2\cdots$ "
+    r"$\lVert W_{k+1\to i_l+1}[j_l]\rVert^2$, $S=\{i_1<\dots<i_l\}$, $W_{b\to a}=W_b\cdots W_a$ at the rows "
+    r"and columns of the units $j$; $S=[k]$ is the $\ell_2$-path regulariser.",
     source=f"{MIANJY}, in our notation",
     relation="equal",
-    parameters={"λ": "odds of dropping, per hidden layer"},
+    parameters={"λ": "odds of dropping, per hidden layer", "f, f̄": "the network without and with masks"},
     derive=proof(_two_layers, "two hidden layers of widths 2 and 1; a polynomial identity", seconds=2),
     solve=numbers(_enumerated, draws=20, control=_without_paths, what="The sum over sets against the mean over 32 "
                   "masks, hidden widths 3 and 2; the control leaves out the paths."),
@@ -107,7 +110,7 @@ def _uniform() -> list[Fact]:
 
     from etatrick.validation.routes.facts import equal
 
-    a, b, c, d, lam, width, h = sp.symbols("a b c d lambda d_i h", positive=True)
+    a, b, c, d, lam, width, h, p, s, t = sp.symbols("a b c d lambda d_i h p s t", positive=True)
     squares = (a - b) ** 2 + (a - c) ** 2 + (a - d) ** 2 + (b - c) ** 2 + (b - d) ** 2 + (c - d) ** 2
     row = h * (width**2 + lam * width) / (width * width)  # from H = h·11ᵀ to the next, weights 1/√(d_i d_{i+1})
     return [
@@ -116,6 +119,9 @@ def _uniform() -> list[Fact]:
               "‖M‖_*²/Πd_i"),
         equal(row, h * (1 + lam / width), "in the uniform rank-one net each layer multiplies the second moment by "
               "1 + λ/d", r"\mathbb E\lVert\bar f\rVert^2 = \sigma^2\textstyle\prod_i(1+\lambda_i/d_i)"),
+        equal(sp.Subs(p * (s / p) ** 2 + (1 - p) * (t / (1 - p)) ** 2, p, s / (s + t)), (s + t) ** 2, "M is the mean "
+              "of its singular directions, drawn with probability p = σ_i/‖M‖_* and scaled by 1/p: a convex function "
+              "below R does not exceed their mean cost, here of values s, t"),
     ]  # fmt: skip
 
 
@@ -146,8 +152,8 @@ ENVELOPE: Final = Claim(
     r"with equality for the uniform network of rank one, so that $\nu\lVert M\rVert_*^2$ is the convex envelope.",
     source=f"{MIANJY}",
     relation="lower",
-    parameters={"λ": "λ > 0", "d": "hidden widths"},
-    derive=proof(_uniform, "four tuples; one layer of any width, d, λ > 0"),
+    parameters={"λ": "λ > 0", "d": "hidden widths", "R": "what dropout adds, as in deep-linear/explicit-regulariser"},
+    derive=proof(_uniform, "four tuples; one layer of any width, two singular values; all > 0"),
     solve=numbers(_near_uniform, draws=60, relation="lower", control=_twice_the_envelope,
                   what="The envelope against the regulariser of networks at and near the uniform one; the control "
                   "doubles it."),
@@ -164,8 +170,9 @@ def _paths_only() -> list[Fact]:
     s, t, x, y = sp.symbols("s t x y", positive=True)  # s = σ^(2/3): σ² = s³; one direction has s, the other t
     share = s / (s + t)
     return [
-        equal(s**3 / share**2 + t**3 / (1 - share) ** 2, (s + t) ** 3, "budgets h ∝ σ^{2/3} in both layers give "
-              "(Σσ^{2/3})³", r"\sum_j\sigma_j^2/(h_{1j}h_{2j}) = \lVert M\rVert_{2/3}^2"),
+        equal(s**3 / share**2 + t**3 / (1 - share) ** 2, (s + t) ** 3, "h_ij the share of layer i that carries "
+              "direction j: shares in proportion to σ^{2/3} in both layers give (Σσ^{2/3})³",
+              r"\sum_j\sigma_j^2/(h_{1j}h_{2j}) = \lVert M\rVert_{2/3}^2"),
         at_least((s**3 / x**2 + t**3 / y**2) * (x + y) ** 2, (s + t) ** 3, "and no other shares give less (Hölder)"),
     ]  # fmt: skip
 
@@ -199,7 +206,7 @@ PATHS: Final = Claim(
     r"M\rVert_{S_{2/(k+1)}}^2/\prod_id_i$: for two hidden layers the Schatten-$\frac23$ quasi-norm.",
     source=OURS,
     relation="equal",
-    parameters={"k": "2 hidden layers", "d": "at least the rank"},
+    parameters={"k": "hidden layers; 2 in the proof and the numbers", "d": "hidden widths, at least the rank"},
     derive=proof(_paths_only, "two directions of an aligned network; σ^{2/3} and budgets > 0"),
     solve=numbers(_least_paths, draws=4, tolerance="SOLVER", control=_nuclear_paths, seconds=2,
                   what="The formula against descent over networks with widths 2 and product diag(σ); the control is "
@@ -217,8 +224,8 @@ def _last_value() -> list[Fact]:
     m, d, lam, r, total = sp.symbols("m d lambda r M", positive=True)  # m the r-th value, M the sum of all r
     tau = lam * total / (d + lam * r)
     shown = r"(m_r-\tau)(d+\lambda r) = d\,m_r-\lambda\textstyle\sum_i(m_i-m_r)"
-    return [equal((m - tau) * (d + lam * r), d * m - lam * (total - r * m), "the last value m_r − τ is positive iff so "
-                  "is the right side", shown)]  # fmt: skip
+    return [equal((m - tau) * (d + lam * r), d * m - lam * (total - r * m), "of full rank the last value is m_r − τ, "
+                  "τ = λΣm_i/(d + λr): positive iff the right side is", shown)]  # fmt: skip
 
 
 def _kept_rank(rng: "np.random.Generator", book: bool = False) -> Pair:
@@ -245,7 +252,7 @@ FULL_RANK: Final = Claim(
     r"r}(m_i-m_r)$; the published condition has $r$ in place of $d$ and is only sufficient for $d>r$.",
     source=f"Mianjy, Arora, Vidal 2018, landscape theorem; the threshold {OURS}",
     relation="iff",
-    parameters={"λ": "odds of dropping", "d": "d ≥ r"},
+    parameters={"λ": "odds of dropping", "d": "the hidden width, d ≥ r", "m": "singular values of Y"},
     derive=proof(_last_value, "m, d, λ, r, M > 0"),
     solve=numbers(_kept_rank, draws=12, tolerance="SOLVER", control=_book_threshold, seconds=1,
                   what="The condition against the rank where descent ends, d = 6, r = 3; the control has r for d."),

@@ -84,8 +84,10 @@ def _said_envelope() -> list[Fact]:
 
     lam = sp.Symbol("lambda", positive=True)
     alone = 2 * lam / 2 * 4 + (lam / 2) ** 2 * 8  # M = I, widths 2: (λ/2)‖M‖_*² per layer, (λ/2)²‖M‖²_{2/3} for both
-    return [equal(alone, ((1 + lam / 2) ** 2 - 1) * 4, "M = I, two hidden layers of width 2: what the sets of layers "
-                  "cost one by one, a lower bound of R, is already more than ν‖M‖_*²")]  # fmt: skip
+    return [equal(alone, ((1 + lam / 2) ** 2 - 1) * 4, "M = I, two hidden layers of width 2: the least that each layer "
+                  "and the paths cost, added up, is no more than R, but more than ν‖M‖_*²",
+                  r"2\cdot\tfrac\lambda2\lVert M\rVert_*^2+\tfrac{\lambda^2}4\lVert M\rVert_{2/3}^2 = "
+                  r"\big((1+\tfrac\lambda2)^2-1\big)\lVert M\rVert_*^2")]  # fmt: skip
 
 
 def _true_optimum() -> list[Fact]:
@@ -93,14 +95,16 @@ def _true_optimum() -> list[Fact]:
 
     from etatrick.validation.routes.facts import at_least, equal
 
-    m, a, x, y, s, t, lam, mu, d = sp.symbols("m a x y s t lambda mu d", positive=True)
+    m, a, x, y, s, t, lam, mu, d = sp.symbols("m a h_1 h_2 s t lambda mu d", positive=True)
     inflation = (1 + lam / x) * (1 + mu / y)
     best = m / inflation
     return [
         equal((m - a) ** 2 + (inflation - 1) * a**2, m**2 * (1 - 1 / inflation) + inflation * (a - best) ** 2,
-              "a direction with h_i noisy copies in layer i", r"a_j = m_j\textstyle\prod_i h_{ij}/(h_{ij}+\lambda_i)"),
-        equal((lam * s**2 / (d * s / (s + t)) + lam * t**2 / (d * t / (s + t))), lam / d * (s + t) ** 2, "one hidden "
-              "layer: budgets h ∝ σ give back the nuclear norm"),
+              "a direction with h_i noisy copies in layer i, here two layers: a = m/κ is best",
+              r"(m-a)^2+(\kappa-1)a^2 = m^2(1-\tfrac1\kappa)+\kappa(a-\tfrac m\kappa)^2,\ \kappa = \textstyle\prod_i"
+              r"(1+\lambda_i/h_i)"),
+        equal(sp.Subs(lam * (s**2 / x + t**2 / y), (x, y), (d * s / (s + t), d * t / (s + t))), lam / d * (s + t) ** 2,
+              "one hidden layer, values s, t: budgets h in proportion to them give back the nuclear norm"),
         at_least((s**2 + t**2) ** 3, (s**3 + t**3) ** 2, "two hidden layers: ‖M‖_{2/3} exceeds ‖M‖_* from rank 2 on, "
                  "and with it what paths cost", r"\lVert M\rVert_{2/3}^2 > \lVert M\rVert_*^2", strict=True),
     ]  # fmt: skip
@@ -129,8 +133,8 @@ SURROGATE: Final = Claim(
     statement=r"Dropout on all hidden layers solves $\min_M\lVert Y-M\rVert^2+\nu\lVert M\rVert_*^2$.",
     source=f"{MIANJY}, read without its assumption of a large rate",
     relation="corrected",
-    parameters={"k": "k ≥ 2 hidden layers, all λ > 0"},
-    corrected=r"Equality $\Theta(M)=\nu\lVert M\rVert_*^2$ holds iff $\mathrm{rank}\,M\le1$. The optimum is "
+    parameters={"k": "k ≥ 2 hidden layers, all λ > 0", "ν": "ν = ∏(1 + λ_i/d_i) − 1", "m": "singular values of Y"},
+    corrected=r"The least charge $\Theta(M)$ is $\nu\lVert M\rVert_*^2$ iff $\mathrm{rank}\,M\le1$. The optimum is "
     r"$\min_h\sum_jm_j^2\big(1-\prod_i\frac{h_{ij}}{h_{ij}+\lambda_i}\big)$ over $\sum_jh_{ij}\le d_i$, with "
     r"$a_j=m_j\prod_i\frac{h_{ij}}{h_{ij}+\lambda_i}$.",
     derive=refutation(_said_envelope, _true_optimum, "λ > 0; the correction for aligned networks"),
@@ -157,8 +161,8 @@ def _said_necessary() -> list[Fact]:
     from etatrick.validation.routes.facts import at_least
 
     x = sp.Symbol("x", positive=True)
-    never = at_least(0, gain(sp.Rational(1, 4), x), "m_2 = m_1/2 is beyond ν/(1 + ν) = 0.36: no share of a second "
-                     "direction gains", r"G(4-t)+\tfrac14G(t) \le G(4)")  # fmt: skip
+    never = at_least(0, gain(sp.Rational(1, 4), x), "m_2 = m_1/2 is beyond ν/(1 + ν) = 0.36, and yet no share t "
+                     "of a second direction gains", r"G(4-t)+\tfrac14G(t) \le G(4)")  # fmt: skip
     return [replace(never, wanted="fails")]
 
 
@@ -167,13 +171,17 @@ def _sufficient() -> list[Fact]:
 
     from etatrick.validation.routes.facts import at_least, equal
 
-    x, m, nu = sp.symbols("x m nu", positive=True)
+    x, m, n, nu, a, b = sp.symbols("x m_1 m_2 nu a b", positive=True)
+    surrogate = (m - a) ** 2 + (n - b) ** 2 + nu * (a + b) ** 2
+    close, shown = sp.Rational(547, 1000), r"\big(\tfrac{m_2}{m_1}\big)^2G(t) "
     return [
-        equal(nu * m / (1 + nu) - nu / (1 + nu) * m, 0, "at m_2 = νm_1/(1 + ν) the surrogate's threshold at rank one "
-              "is m_2: sufficient, as the envelope is attained on rank one"),
-        at_least(0, gain(sp.Rational(1, 4), x), "far from necessary: at λ = 1, d = 4 rank one is best at m_2 = m_1/2"),
-        equal(gain(sp.Integer(1), sp.Integer(1)), sp.Rational(8, 9) - sp.Rational(16, 25), "at m_2 = m_1 equal shares "
-              "gain"),
+        equal(sp.Subs(sp.Derivative(surrogate, b), (a, b), (m / (1 + nu), 0)), 2 * nu / (1 + nu) * ((m - n) - n / nu),
+              "sufficient: at the best rank one a second direction does not lower the surrogate iff the condition "
+              "holds, and on rank one the surrogate is the objective"),
+        at_least(0, gain(close**2, x), "far from necessary: for d = 4, λ = 1 no second direction, t of the 4 units, "
+                 "gains at m_2/m_1 = 0.547", shown + r"\le G(4)-G(4-t)"),
+        at_least(gain(sp.Rational(549, 1000) ** 2, sp.Rational(3, 13)), 0, "but one gains at 0.549, with t = 3/4",
+                 shown + "> G(4)-G(4-t)", strict=True),
     ]  # fmt: skip
 
 
@@ -200,7 +208,7 @@ RANK_ONE: Final = Claim(
     statement=r"The optimum has rank 1 iff $m_1-m_2\ge m_2/\nu$.",
     source=f"{MIANJY}, read as a characterisation",
     relation="corrected",
-    parameters={"ν": "∏(1 + λ_i/d_i) − 1", "k": "2 hidden layers"},
+    parameters={"ν": "ν = ∏(1 + λ_i/d_i) − 1", "m": "singular values of Y", "k": "2 hidden layers"},
     corrected=r"The condition suffices. For $k\ge2$ rank 1 is optimal up to $(m_2/m_1)^2=\min_t[G(d)-G(d-t)]/G(t)$, "
     r"$G(h)=\prod_ih_i/(h_i+\lambda_i)$: for $d=4$, $\lambda=1$ up to 0.548 instead of 0.36.",
     derive=refutation(_said_necessary, _sufficient, "two layers of width 4, λ = 1, the same share in both; x > 0"),
@@ -226,9 +234,12 @@ def _rates(deep: bool, claimed: bool) -> list[Fact]:
     slope = layers * m**2 * d ** (layers - 1) * lam / (d + lam) ** (layers + 1)
     limit = n**2 / lam - slope if claimed else -slope
     words = "a second direction gains in proportion to its share" if claimed else "a small second direction loses"
-    found = [tends(change, t, 0, limit, f"{layers} hidden layers: {words}")]
+    shown = r"\lim_{t\to0^+}\tfrac1t\big[m_2^2G(t)-m_1^2(G(d)-G(d-t))\big] = " + (
+        r"\tfrac{m_2^2}\lambda-m_1^2G'(d)" if claimed else r"-m_1^2G'(d)")  # fmt: skip
+    power = r",\ G(h) = \big(\tfrac h{h+\lambda}\big)" + ("^2" if deep else "")
+    found = [tends(change, t, 0, limit, f"{layers} hidden layer{'s' * deep}: {words}", shown + power)]
     return found if claimed else [*found, at_least(slope, 0, "so rank one is a strict local minimum over budgets",
-                                                   strict=True)]  # fmt: skip
+                                                   r"m_1^2G'(d) > 0", strict=True)]  # fmt: skip
 
 
 def _said_benign() -> list[Fact]:

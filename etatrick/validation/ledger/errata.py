@@ -23,8 +23,9 @@ def _square_dual(sign: int) -> list[Fact]:
     dual = 2 * sp.log(2 * eta) - 2 + sign * e / eta
     penalty = sp.log(w**2 + e)
     rule = (w**2 + e) / 2
-    return [equal(dual.subs(eta, rule), 2 * penalty - w * sp.diff(penalty, w), "f(η̂) = 2Ω − wΩ′ for log(w² + ε)",
-                  rf"f(\eta)=2\log2\eta-2{'+' if sign > 0 else '-'}\varepsilon/\eta")]  # fmt: skip
+    return [equal(sp.Subs(dual, eta, rule), 2 * penalty - w * sp.Derivative(penalty, w), "f(η̂) = 2Ω − wΩ′ with "
+                  "η̂ = (w² + ε)/2, for Ω = log(w² + ε)", rf"f(\hat\eta) = 2\Omega-w\Omega',\quad "
+                  rf"f(\eta) = 2\log2\eta-2{'+' if sign > 0 else '-'}\varepsilon/\eta")]  # fmt: skip
 
 
 def _printed_square() -> list[Fact]:
@@ -71,14 +72,15 @@ def _torch_dual(times: int) -> list[Fact]:
     from etatrick.theory import w
     from etatrick.validation.routes.facts import equal
 
-    s = 2 * w + 1  # S = √(1 + 4η) at η = w(w + 1), ε = 1
+    s = sp.sqrt(1 + 4 * w * (w + 1))  # S at η = w(w + 1), ε = 1
     dual = 2 * sp.log((s + 1) / 2) - times * (s - 1) / (s + 1)
     return [
         equal(
             dual,
             2 * sp.log(1 + w) - w / (1 + w),
-            "f(η̂) = 2Ω − wΩ′ for log(1 + w)",
-            rf"f = 2\log\tfrac{{S+1}}2-{times if times > 1 else ''}\tfrac{{S-1}}{{S+1}},\ S=\sqrt{{1+4\eta}}",
+            "f(η̂) = 2Ω − wΩ′ with η̂ = w(w + 1), where S = 2w + 1, for Ω = log(1 + w)",
+            rf"f(\hat\eta) = 2\Omega-w\Omega',\quad f = 2\log\tfrac{{S+1}}2-{times if times > 1 else ''}"
+            r"\tfrac{S-1}{S+1},\ S=\sqrt{1+4\eta}",
         )
     ]
 
@@ -90,15 +92,16 @@ def _doubled() -> list[Fact]:
 def _single() -> list[Fact]:
     import sympy as sp
 
-    from etatrick.theory import w
+    from etatrick.theory import eta
     from etatrick.validation.routes.facts import equal, tends
 
-    s = 1 + w  # any S > 1; here w = S − 1
-    eta = (s**2 - 1) / 4
-    reach = eta**2 * sp.diff(2 * sp.log((s + 1) / 2) - 2 * (s - 1) / (s + 1), w) / sp.diff(eta, w)
+    s = sp.sqrt(1 + 4 * eta)
+    doubled = 2 * sp.log((s + 1) / 2) - 2 * (s - 1) / (s + 1)
     return [*_torch_dual(1),
-            equal(reach, (s - 1) ** 3 / (4 * s), "what the doubled dual imposes: w² = (S − 1)³/4S"),
-            tends(reach / eta ** 2, w, 0, 0, "its slope √f′ vanishes at 0: no kink, no exact zeros")]  # fmt: skip
+            equal(eta**2 * sp.Derivative(doubled, eta), (s - 1) ** 3 / (4 * s), "the doubled dual imposes "
+                  "w² = η²f′", r"\eta^2f'(\eta) = \tfrac{(S-1)^3}{4S},\quad f = 2\log\tfrac{S+1}2-2\tfrac{S-1}{S+1}"),
+            tends(sp.diff(doubled, eta), eta, 0, 0, "its slope Ω′ = √f′ vanishes at 0: no kink, no exact zeros",
+                  r"\lim_{\eta\to0^+}f'(\eta) = 0")]  # fmt: skip
 
 
 def _minimised(rng: "np.random.Generator", times: int = 2) -> Pair:
@@ -124,7 +127,7 @@ TORCH_DUAL: Final = Claim(
     r"$S=\sqrt{\varepsilon^2+4\eta}$, is that of the log-sum penalty.",
     source=f"{CODE}, torch form used for the reported η-trick run",
     relation="corrected",
-    parameters={"ε": "ε = 1 here; other values by scaling"},
+    parameters={"ε": "1 here; other values by scaling"},
     corrected=r"Only the logarithm is doubled: $2\log\tfrac{S+\varepsilon}2-\tfrac{(S-\varepsilon)^2}{4\eta}$. The "
     r"published form imposes $w^2=(S-\varepsilon)^3/4S$: no kink at 0.",
     derive=refutation(_doubled, _single, "w > 0, ε = 1"),
@@ -142,23 +145,30 @@ def _harmless() -> list[Fact]:
 
     k = sp.Symbol("kappa", positive=True)
     charge = k * sp.log(w) + k / 2 * (1 - sp.log(k))
-    return [tends(charge, w, 0, 0, "the decay charges nothing at w = 0")]
+    return [tends(charge, w, 0, 0, "the decay charges nothing at w = 0", r"\lim_{w\to0^+}[\kappa\log w+\tfrac\kappa2"
+                  r"(1-\log\kappa)] = 0")]  # fmt: skip
 
 
 def _own_penalty() -> list[Fact]:
     import sympy as sp
 
     from etatrick.theory import eta, w
-    from etatrick.validation.routes.facts import equal, tends
+    from etatrick.validation.routes.facts import at_least, equal, tends
 
-    k = sp.Symbol("kappa", positive=True)
+    k, t, x = sp.symbols("kappa t x", positive=True)
     charge = k * sp.log(w) + k / 2 * (1 - sp.log(k))
     energy = (w**2 / eta + k * sp.log(eta)) / 2
     return [
-        equal(sp.diff(energy, eta).subs(eta, w**2 / k), 0, "κ log η is least at η = w²/κ"),
-        equal(energy.subs(eta, w**2 / k), charge, "where the energy is a logarithm of w"),
-        tends(charge, w, 0, -sp.oo, "unbounded below at 0"),
-    ]
+        equal(sp.Subs(sp.Derivative(energy, eta), eta, w**2 / k), 0, "the energy is stationary at η = w²/κ"),
+        equal(sp.Subs(energy, eta, w**2 / (k * t)) - charge, k / 2 * (t - 1 - sp.log(t)), "at η = w²/(κt) it exceeds "
+              "its value there by ½κ(t − 1 − log t)",
+              r"\tfrac12[w^2/\eta+\kappa\log\eta]-[\kappa\log w+\tfrac\kappa2(1-\log\kappa)] = "
+              r"\tfrac\kappa2(t-1-\log t)"),
+        at_least(sp.exp(x) - 1 - x, 0, "which is not negative at t = exp(x) > 1", rising=x),
+        at_least(sp.exp(-x) - 1 + x, 0, "nor at t = exp(−x) < 1: this value is the least energy", rising=x),
+        tends(charge, w, 0, -sp.oo, "which is unbounded below at 0", r"\lim_{w\to0^+}[\kappa\log w+"
+              r"\tfrac\kappa2(1-\log\kappa)] = -\infty"),
+    ]  # fmt: skip
 
 
 def _decayed(rng: "np.random.Generator", own: bool = False) -> Pair:
@@ -193,18 +203,24 @@ def _through(alpha_is_fixed: bool) -> list[Fact]:
     import sympy as sp
 
     from etatrick.theory import w
-    from etatrick.validation.routes.facts import equal
+    from etatrick.validation.routes.facts import equal, tends
 
-    penalty = 1 - (1 + w) * sp.exp(-w)
-    alpha = w / (w + sp.diff(penalty, w))
-    charge = w**2 * (1 - alpha) / (2 * alpha)
-    if alpha_is_fixed:
-        fixed = sp.Symbol("alpha", positive=True)
-        slope = sp.diff(w**2 * (1 - fixed) / (2 * fixed), w).subs(fixed, alpha)
-        return [equal(sp.simplify(slope), sp.diff(penalty, w), "with α held the gradient is Ω′"),
-                equal(sp.simplify(charge), w**2 * sp.exp(-w) / 2, "through α the loss gains ½w²e^(−w), which falls "
-                      "beyond w = 2")]  # fmt: skip
-    return [equal(sp.simplify(sp.diff(charge, w)), sp.diff(penalty, w), "the gradient through α is Ω′")]
+    penalty, gain = 1 - (1 + w) * sp.exp(-w), w**2 * sp.exp(-w) / 2
+    a, p = sp.symbols("alpha p", positive=True)
+    charge, sigmoid = w**2 * (1 - a) / (2 * a), 1 / (1 + sp.exp(-w))
+    if not alpha_is_fixed:
+        return [
+            equal(sp.Derivative(gain, w), sp.Derivative(penalty, w), "the gradient of ½w²(1 − α)/α through α is Ω′")
+        ]
+    return [
+        equal(
+            sp.Subs(sp.Derivative(charge, w), a, sigmoid), sp.Derivative(penalty, w), "with α held the gradient is Ω′"
+        ),
+        equal(sp.Subs(charge, a, sigmoid), gain, "through α the loss gains ½w²e^(−w)"),
+        equal(sp.Derivative(gain, w), w * (2 - w) * sp.exp(-w) / 2, "which falls beyond w = 2"),
+        tends(gain, w, sp.oo, 0, "to 0"),
+        equal(w * sp.Derivative(w**p, w) / 2, p / 2 * w**p, "for ℓp the gain ½w²(1 − α)/α = ½wΩ′ is p/2 times Ω = w^p"),
+    ]
 
 
 def _gradient_through() -> list[Fact]:
@@ -236,7 +252,7 @@ STOP: Final = Claim(
     r"$\alpha$.",
     source=OURS,
     relation="corrected",
-    parameters={"w": "w > 0; standout in the proof"},
+    parameters={"w": "w > 0", "α": "standout's σ(w) in the proof"},
     corrected=r"Only with $\alpha$ detached. Through $\alpha$ the expected loss gains $\tfrac12w^2(1-\alpha)/\alpha$: "
     r"for $\ell_p$ that is $p/2$ times the penalty, for standout $\tfrac12w^2e^{-w}$, which tends to 0.",
     derive=refutation(_gradient_through, _gradient_detached, "w > 0, α = σ(w)"),

@@ -23,7 +23,7 @@ LOG_SUM_DUALITY: Final = Claim(
     ),
     source=SOURCE,
     relation="equal",
-    parameters={"ε": "ε > 0", "λ": "λ > 0"},
+    parameters={"ε": "> 0", "λ": "> 0"},
     derive=Route(
         (Part("forms", "derive the four forms and prove their conditions", _run("forms:derive_forms"), 5),),
         _run("forms:conclude"),

@@ -1,9 +1,9 @@
-"""Claims on dropout rules that come from gates: Bernoulli ℓ0, hard concrete, standout, entropies, pruning."""
+"""Claims on dropout rules that come from gates: Bernoulli ℓ0, standout, hard concrete, concrete dropout."""
 
 from typing import TYPE_CHECKING, Any, Final
 
 from etatrick.validation.claim import Claim
-from etatrick.validation.ledger.theorems import FORMAL, OURS, SOURCE, zoomed
+from etatrick.validation.ledger.theorems import FORMAL, OURS, SOURCE, about, zoomed
 from etatrick.validation.routes import Fact, Pair, numbers, proof
 
 if TYPE_CHECKING:
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 def _cel0() -> list[Fact]:
     import sympy as sp
 
-    from etatrick.theory import penalties, strategies, w
+    from etatrick.theory import eta, penalties, strategies, w
     from etatrick.validation.routes.facts import conditions, equal, identities
 
     gate, cel0 = strategies["bernoulli_l0"].duality, penalties["cel0"].duality
@@ -21,12 +21,16 @@ def _cel0() -> list[Fact]:
     edge = sp.sqrt(2 * kappa)
     inside, outside = (row[0] for row in gate.penalty.args)
     return [
-        equal(inside, kappa - (edge - w) ** 2 / 2, "below √(2κ) the penalty is CEL0"),
-        equal(outside, kappa, "beyond it is the price κ"),
-        equal(inside, cel0.penalty.args[0][0], "the same as the catalogue's CEL0"),
-        *identities(gate),
+        equal(gate.dual, 2 * kappa * eta / (1 + eta), "twice the price κα at α = η/(1 + η)",
+              r"f(\eta) = 2\kappa\,\frac{\eta}{1+\eta}"),
+        equal(inside, kappa - (edge - w) ** 2 / 2, "the penalty derived from f, for w ≤ √(2κ)",
+              r"\Omega(w) = \kappa-\tfrac12(\sqrt{2\kappa}-w)^2"),
+        equal(outside, kappa, "and for w ≥ √(2κ): the price of an open gate", r"\Omega(w) = \kappa"),
+        equal(inside, cel0.penalty.args[0][0], "the first is CEL0 as the catalogue of penalties has it",
+              r"\Omega(w) = \Omega_{\mathrm{CEL0}}(w)"),
+        *about("Bernoulli ℓ0", identities(gate)),
         *conditions(gate, "subquadratic", "exact_zeros", "concave", "bounded", of=r"f=2\kappa\eta/(1+\eta)"),
-    ]
+    ]  # fmt: skip
 
 
 def _best_subset(rng: "np.random.Generator", gated: bool = True) -> Pair:
@@ -61,11 +65,11 @@ BERNOULLI_L0: Final = Claim(
     id="strategies/bernoulli-l0-is-cel0",
     title="Bernoulli gates that pay for being open impose CEL0",
     statement=r"Scaled Bernoulli gates at the price $\kappa\alpha$ have $f(\eta)=2\kappa\eta/(1+\eta)$ and "
-    r"$\Omega(w)=\kappa-\tfrac12(\sqrt{2\kappa}-|w|)_+^2$; least squares with them has the optimal value of "
-    r"$\kappa\lVert w\rVert_0$.",
+    r"$\Omega(w)=\kappa-\tfrac12(\sqrt{2\kappa}-|w|)_+^2$; with them least squares has the same optimal value as "
+    r"with $\kappa\lVert w\rVert_0$.",
     source="Louizos, Welling, Kingma 2018 (gates); Soubies, Blanc-Féraud, Aubert 2015 (CEL0); the identity " + OURS,
     relation="equal",
-    parameters={"κ": "κ > 0"},
+    parameters={"κ": "> 0"},
     derive=proof(_cel0, "w, η, κ > 0", seconds=4),
     solve=numbers(_best_subset, draws=12, control=_half_open, seconds=2, what="The best of all subsets against the "
                   "best of 11³ gate probabilities, weights solved exactly; the control keeps gates half open."),
@@ -81,16 +85,22 @@ def _standout() -> list[Fact]:
     from etatrick.validation.routes.facts import conditions, equal, tends
 
     a, b = sp.symbols("a b", positive=True)  # b > 0 covers one sign of the bias; the formula does not use it
+    alpha = 1 / (1 + sp.exp(-(a * w + b)))
     penalty = sp.exp(-b) / a**2 * (1 - (1 + a * w) * sp.exp(-a * w))
     simple = derive(eta_hat="exp(w)")
     dual = 2 - (2 + 2 * sp.log(eta) + sp.log(eta) ** 2) / eta
     return [
-        equal(sp.diff(penalty, w), w * sp.exp(-(a * w + b)), "α = σ(a|w| + b) makes 1/η̂ = e^(−aw−b)",
-              r"\Omega' = w\,e^{-aw-b},\quad \Omega = e^{-b}a^{-2}\big(1-(1+aw)e^{-aw}\big)"),
-        equal(simple.penalty, (1 - (1 + w) * sp.exp(-w)), "a = 1, b = 0"),
+        equal((1 - alpha) / alpha, sp.exp(-a * w - b), "the noise of α = σ(aw + b)",
+              r"1/\hat\eta(w) = \frac{1-\alpha(w)}{\alpha(w)} = e^{-aw-b}"),
+        equal(sp.Derivative(penalty, w), w * sp.exp(-a * w - b), "the penalty with Ω′ = w/η̂",
+              r"\frac{d}{dw}\left[\frac{e^{-b}}{a^2}\left(1-(1+aw)e^{-aw}\right)\right] = w\,e^{-aw-b}"),
+        equal(simple.penalty, 1 - (1 + w) * sp.exp(-w), "it is derived so from η̂ = e^w, at a = 1, b = 0",
+              r"\Omega(w) = 1-(1+w)e^{-w}"),
+        tends(simple.penalty / w**2, w, 0, sp.Rational(1, 2), "quadratic at 0",
+              r"\lim_{w\to0^+} \Omega(w)/w^2 = \tfrac12"),
         equal(dual.subs(eta, sp.exp(w)), 2 * simple.penalty - w**2 * sp.exp(-w), "its dual for η ≥ 1",
               r"f = 2-(2+2\log\eta+\log^2\eta)/\eta"),
-        tends(simple.penalty, w, sp.oo, 1, "it saturates"),
+        tends(simple.penalty, w, sp.oo, 1, "it saturates", r"\lim_{w\to\infty} \Omega(w) = 1"),
         *conditions(simple, "subquadratic", of=r"\hat\eta=e^{w}"),
         *conditions(simple, "exact_zeros", "concave", of=r"\hat\eta=e^{w}", wanted="fails"),
     ]  # fmt: skip
@@ -117,7 +127,7 @@ STANDOUT: Final = Claim(
     r"$e^{-b}/a^2$.",
     source=f"{SOURCE}; the rule is Ba, Frey 2013, there on activations",
     relation="equal",
-    parameters={"a": "a > 0", "b": "real; 0 in the conditions"},
+    parameters={"a": "> 0", "b": "real; 0 in the conditions"},
     derive=proof(_standout, "w, a > 0", seconds=3),
     solve=numbers(_standout_numbers, draws=60, what="The closed form against ∫t(1 − α)/α dt by quadrature."),
     observe=FORMAL,
@@ -129,11 +139,11 @@ def _hard_concrete() -> list[Fact]:
     from etatrick.theory import strategies
     from etatrick.validation.routes.facts import conditions
 
-    law = strategies["hard_concrete"]().duality
+    law, named = strategies["hard_concrete"]().duality, r"f = \mathrm P(s\ne0),\ \text{hard concrete}"
     return [
         *conditions(law, "subquadratic", "monotone", "exact_zeros", "concave", "bounded", "unbiased",
-                    of=r"\text{hard concrete}"),
-        *conditions(law, "canonical", "continuous_prox", of=r"\text{hard concrete}", wanted="fails"),
+                    of=named),
+        *conditions(law, "canonical", "continuous_prox", of=named, wanted="fails"),
     ]  # fmt: skip
 
 
@@ -186,9 +196,9 @@ def _gate_penalty(rng: "np.random.Generator") -> Pair:
 HARD_CONCRETE: Final = Claim(
     id="strategies/hard-concrete",
     title="The hard concrete gate: a kink at 0, a jump, and a dual that is not canonical",
-    statement=r"With $f=P(s\ne0)$ and $1/\eta$ the squared coefficient of variation, $\Omega'(0^+)>0$, $\Omega$ is "
-    r"concave and $\hat\eta$ jumps to $\infty$ at a finite weight beyond which $\Omega=\tfrac12$; $\eta^2f'$ is not "
-    r"monotone.",
+    statement=r"With $f=\mathrm P(s\ne0)$ and $1/\eta$ the squared coefficient of variation of the gate $s$, "
+    r"$\Omega'(0^+)>0$, $\Omega$ is concave and $\hat\eta$ jumps to $\infty$ at a finite weight beyond which "
+    r"$\Omega=\tfrac12$; $\eta^2f'$ is not monotone.",
     source=f"{SOURCE}; Louizos, Welling, Kingma 2018; the verdicts {OURS}",
     relation="equal",
     parameters={"β, γ, ζ": "2/3, −0.1, 1.1"},
@@ -210,14 +220,14 @@ def _entropy() -> list[Fact]:
     charge = k * (a * sp.log(2 * a) + (1 - a) * sp.log(2 * (1 - a)))
     steep = sp.diff(charge, a)
     half = 1 / (2 + s)  # a retain probability below ½
-    law = strategies["concrete_dropout"](kappa=1).duality
+    law, named = strategies["concrete_dropout"](kappa=1).duality, r"R = \log2 - H(\alpha)"
     return [
         equal(steep.subs(a, 1 / (1 + s)), -k * sp.log(s), "the slope of the entropy's price, at α = 1/(1 + s)",
               r"R'(\alpha)=\kappa\,\mathrm{logit}\,\alpha"),
         at_least(0, (steep / k).subs(a, half).simplify(), "below α = ½ the price falls as α grows, and so does the "
                  "noise: no minimum is there", r"R'(\alpha) \le 0\ \text{for}\ \alpha<\tfrac12"),
-        *conditions(law, "subquadratic", "bounded", of=r"\text{concrete dropout}"),
-        *conditions(law, "exact_zeros", of=r"\text{concrete dropout}", wanted="fails"),
+        *conditions(law, "subquadratic", "bounded", of=named),
+        *conditions(law, "exact_zeros", of=named, wanted="fails"),
     ]  # fmt: skip
 
 
@@ -233,15 +243,15 @@ def _most_dropped(rng: "np.random.Generator") -> Pair:
 CONCRETE: Final = Claim(
     id="strategies/concrete-dropout",
     title="Concrete dropout's learned rate never exceeds one half",
-    statement=r"With the entropy price $\kappa(\log2-H(\alpha))$ the optimal drop rate $1-\alpha$ is at most "
-    r"$\tfrac12$ for every weight; the penalty is quadratic at 0 and bounded by $\kappa\log2$: rates are calibrated, "
-    r"weights never pruned.",
+    statement=r"With the price $\kappa(\log2-H(\alpha))$, $H$ the entropy of one mask, the optimal drop rate "
+    r"$1-\alpha$ is at most $\tfrac12$ for every weight; the penalty is quadratic at 0 and bounded by $\kappa\log2$: "
+    r"no weight is pruned.",
     source="Gal, Hron, Kendall 2017, in the linear model; the statement " + OURS,
     relation="upper",
-    parameters={"κ": "κ > 0"},
+    parameters={"κ": "> 0"},
     derive=proof(_entropy, "0 < α < 1, κ > 0; the conditions at κ = 1", seconds=4),
-    solve=numbers(_most_dropped, draws=100, relation="upper", what="½ against the drop rate that minimises the energy "
-                  "on a grid of 20001 rates."),
+    solve=numbers(_most_dropped, draws=100, relation="upper", what="½ against the drop rate that minimises "
+                  "½w²(1 − α)/α + κ(log 2 − H(α)) on a grid of 20001 rates."),
     observe=FORMAL,
     tolerance="FLOAT64: 1e-10, scaled by 1 + |v|",
 )  # fmt: skip

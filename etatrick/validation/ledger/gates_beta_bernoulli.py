@@ -46,20 +46,22 @@ def _divergence_steps() -> list[Fact]:
 
     from etatrick.validation.routes.facts import equal
 
-    a, b, c, v = sp.symbols("a b c v", positive=True)  # v = −log(1 − π^a) is exponential with rate b
-    entropy = sp.integrate(-v * b * sp.exp(-b * v), (v, 0, sp.oo))  # E log(1 − π^a)
-    psi = -sp.EulerGamma - sp.digamma(b) - 1 / b  # E log π^a
-    stated = (1 - c / a) * psi + sp.log(a * b / c) - (b - 1) / b
-    pieces = sp.log(a * b) + (1 - 1 / a) * psi + (b - 1) * entropy - sp.log(c) - (c - 1) * psi / a
-    y = sp.Symbol("y", positive=True)
-    at_two = sp.integrate(sp.log(y) * 2 * (1 - y), (y, 0, 1))
+    a, b, c, v, s = sp.symbols("a b alpha_0 v s", positive=True)
+    moment = b * sp.gamma(1 + s) * sp.gamma(b) / sp.gamma(1 + s + b)  # of y = π^a: b·B(1 + s, b)
+    psi = sp.digamma(1) - sp.digamma(1 + b)  # E log π^a
+    stated = (1 - c / a) * (-sp.EulerGamma - sp.digamma(b) - 1 / b) + sp.log(a * b / c) - (b - 1) / b
+    pieces = sp.log(a * b) + (1 - 1 / a) * psi - (b - 1) / b - sp.log(c) - (c - 1) * psi / a
     return [
-        equal(entropy, -1 / b, "1 − π^a is the b-th root of a uniform: E log(1 − π^a) = −1/b"),
-        equal(at_two, psi.subs(b, 2), "y = π^a is Beta(1, b): E log y = −γ − ψ(b) − 1/b, here at b = 2",
-              r"\mathbb E\log\pi^a = -\gamma-\psi(b)-1/b"),
-        equal(pieces, stated, "E log q/p, with log q = log ab + (a−1)log π + (b−1)log(1 − π^a)",
+        equal(sp.Integral(-v * b * sp.exp(-b * v), (v, 0, sp.oo)), -1 / b, "E log(1 − π^a): −log of it is exponential "
+              "with rate b"),
+        equal(sp.Subs(sp.Derivative(sp.log(moment), s), s, 0), psi, "y = π^a is Beta(1, b), so that E y^s is the "
+              "integral b B(1 + s, b): E π at s = 1/a, and its slope at 0 is E log y",
+              r"\left.\frac d{ds}\log bB(1+s,b)\right|_{s=0} = \psi(1)-\psi(1+b)"),
+        equal(sp.expand_func(pieces), stated, "E log q/p, with log q = log ab + (a − 1)log π + (b − 1)log(1 − π^a), "
+              "ψ(1) = −γ and ψ(1 + b) = ψ(b) + 1/b",
               r"KL=(1-\tfrac{\alpha_0}a)(-\gamma-\psi(b)-\tfrac1b)+\log\tfrac{ab}{\alpha_0}-\tfrac{b-1}b"),
-        equal(stated.subs({a: c, b: 1}).doit(), 0, "0 at the prior, a = α₀ and b = 1"),
+        equal(sp.Subs(stated, (a, b), (c, 1)), 0, "0 at the prior, a = α₀ and b = 1",
+              r"\left.KL\right|_{a=\alpha_0,\,b=1} = 0"),
     ]  # fmt: skip
 
 
@@ -69,7 +71,7 @@ def _integrated(rng: "np.random.Generator", control: bool = False) -> Pair:
     from scipy.integrate import quad
 
     a, b, prior = (float(10 ** rng.uniform(*ends)) for ends in ((-0.5, 1), (-0.5, 0.7), (-4, 0)))
-    stated = float(beta_kl(a, b, prior) + mean_gate(a, b)) + (0.5 if control else 0.0)
+    stated = float(beta_kl(a, b, prior) + mean_gate(a, b)) + ((b - 1) / b if control else 0.0)
 
     def density(z: float) -> float:  # v = e^z
         v = float(np.exp(z))
@@ -82,7 +84,7 @@ def _integrated(rng: "np.random.Generator", control: bool = False) -> Pair:
     return Pair(stated, found, {"a": a, "b": b, "α₀": prior})
 
 
-def _half_missing(rng: "np.random.Generator") -> Pair:
+def _term_missing(rng: "np.random.Generator") -> Pair:
     return _integrated(rng, control=True)
 
 
@@ -94,10 +96,10 @@ DIVERGENCE: Final = Claim(
     r"$a=\alpha_0$, $b=1$.",
     source=f"{LEE}; Nalisnick, Smyth 2017",
     relation="equal",
-    parameters={"a, b": "a, b > 0", "α₀": "α₀ > 0"},
+    parameters={"a, b": "both > 0", "α₀": "> 0", "π": "the gate, drawn from q"},
     derive=proof(_divergence_steps, "a, b, α₀ > 0", seconds=2),
-    solve=numbers(_integrated, draws=25, control=_half_missing, seconds=2, what="KL + E π against one integral over a "
-                  "uniform variable; the control is off by ½."),
+    solve=numbers(_integrated, draws=25, control=_term_missing, seconds=2, what="KL + E π against one integral over a "
+                  "uniform variable; the control leaves out (b − 1)/b."),
     observe=FORMAL,
     tolerance=SEARCH,
 )  # fmt: skip
@@ -108,16 +110,21 @@ def _tail_steps() -> list[Fact]:
 
     from etatrick.validation.routes.facts import equal, tends
 
-    a, c, t, x, g, p = sp.symbols("a c t x g p", positive=True)
-    at_one = (1 - c / a) * -1 + sp.log(a / c)  # b = 1: ψ(1) = −γ, E π = a/(a + 1)
+    a, b, c, t, x, g, s = sp.symbols("a b alpha_0 t x g s", positive=True)
+    psi = -sp.EulerGamma - sp.digamma(1 + b)
+    divergence = (1 - c / a) * psi + sp.log(a) + sp.log(b) - sp.log(c) - (b - 1) / b
+    moment = b * sp.gamma(1 + s) * sp.gamma(b) / sp.gamma(1 + s + b)  # E π at s = 1/a
     energy = t**2 * x / 2 - sp.log(x) + g  # x = 1 − E π → 0, g: what depends on b and α₀ only
-    best = energy.subs(x, 2 / t**2)
-    shifted = at_one.subs(c, c / p) - at_one
     return [
-        tends((at_one.subs(c, 1)) - sp.log(a + 1), a, sp.oo, -1, "as a → ∞, KL = −log(1 − E π) + const (b = α₀ = 1)"),
-        equal(sp.diff(energy, x).subs(x, 2 / t**2), 0, "so for a large t the best gate has 1 − E π = 2/t²"),
-        equal(sp.diff(best, t) * t, 2, "and Ω grows as 2 log t", r"\Omega = \log\tfrac{t^2}2+1+\mathrm{const}"),
-        tends(shifted, a, sp.oo, sp.log(p), "the jump to open gates is set by log 1/α₀ = log K/α"),
+        tends(divergence - sp.log(a), a, sp.oo, psi + sp.log(b / c) - (b - 1) / b, "gates open as a → ∞: KL is log a + "
+              "log 1/α₀ and what depends on b only", r"\lim_{a\to\infty}KL-\log a"
+              r" = -\gamma-\psi(1+b)+\log b-\tfrac{b-1}b+\log\tfrac1{\alpha_0}"),
+        equal(-sp.Subs(sp.Derivative(sp.log(moment), s), s, 0), sp.EulerGamma + sp.digamma(1 + b), "and x = 1 − E π is "
+              "this over a: KL is −log x and a constant g", r"\left.-\frac d{ds}\log bB(1+s,b)\right|_{s=0}"
+              r" = \gamma+\psi(1+b)"),
+        equal(sp.Subs(sp.Derivative(energy, x), x, 2 / t**2), 0, "so for a large t, where ½t²(1 − E π)/E π is ½t²x, "
+              "the best gate has 1 − E π = 2/t²"),
+        equal(sp.Subs(energy, x, 2 / t**2), 2 * sp.log(t) + 1 - sp.log(2) + g, "and Ω grows as 2 log t"),
     ]  # fmt: skip
 
 
@@ -161,13 +168,14 @@ def _single_log(rng: "np.random.Generator") -> Pair:
 
 TAIL: Final = Claim(
     id="beta-bernoulli/tail",
-    title="Beta-Bernoulli dropout penalises by log K/α plus twice a logarithm",
-    statement=r"With the best $a,b$ for the scaled weight $t$, $\Omega(t)=2\log t+\log(1/\alpha_0)+O(1)$ for large "
-    r"$t$: a tail twice as steep as variational dropout's, above a step of about $\log(K/\alpha)$.",
+    title="Beta-Bernoulli dropout penalises by log(K/α) plus twice a logarithm",
+    statement=r"For $\Omega(t)$, the least of $\tfrac12t^2(1-\mathbb E\pi)/\mathbb E\pi+KL$ over $a,b$: "
+    r"$\Omega(t)=2\log t+\log(1/\alpha_0)+O(1)$ for large $t$: a tail twice as steep as "
+    r"variational dropout's, above a step of about $\log(K/\alpha)$.",
     source=f"{LEE}, in the linear model; the tail {OURS}",
     relation="limit",
-    parameters={"α₀": "α₀ = α/K small", "t": "t = ‖x‖|β|"},
-    derive=proof(_tail_steps, "a, t → ∞, b = 1 in the first step", seconds=2),
+    parameters={"α₀": "α/K, small", "t": "‖x‖|β|, the scaled weight"},
+    derive=proof(_tail_steps, "a, t → ∞; b, α₀ > 0", seconds=3),
     solve=numbers(_tail, draws=8, tolerance="SOLVER", control=_single_log, seconds=2, what="2 log 3 and log 10 against "
                   "the change of the minimum over a, b as t triples near 1000 or α₀ falls tenfold; the control has "
                   "half the tail, and no dependence on α₀."),

@@ -19,23 +19,24 @@ def _cold_steps() -> list[Fact]:
 
     from etatrick.validation.routes.facts import equal, tends
 
-    a, g, r, T = sp.symbols("a g r T", positive=True)  # g = −γ, r = ζ − 1
-    zeta = 1 + r
-    closed = (g / zeta) ** T / a  # odds of u at which the gate opens
-    held = ((1 + g) / r) ** T / a  # odds of u at which it is fully open
-
-    def gate(odds: Any) -> Any:
-        s = (odds * a) ** (1 / T) / (1 + (odds * a) ** (1 / T))
-        return s * (zeta + g) - g
-
+    a, g, r, T, o = sp.symbols("a g r T o", positive=True)  # g = −γ, r = ζ − 1
+    ends = (g / (1 + r), (1 + g) / r)
+    closed, held = (end**T / a for end in ends)  # odds of u at which the gate opens, and is fully open
+    nonzero, one = (1 / (1 + sp.exp(T * sp.log(end) - sp.log(a))) for end in ends)
+    gate = (o * a) ** (1 / T) / (1 + (o * a) ** (1 / T)) * (1 + r + g) - g
     return [
-        equal(gate(closed), 0, "the gate opens at the odds (−γ/ζ)^T/a of u: P(z ≠ 0) = σ(log a − T log(−γ/ζ))"),
-        equal(gate(held), 1, "and is open at ((1 − γ)/(ζ − 1))^T/a: P(z = 1) = σ(log a − T log((1 − γ)/(ζ − 1)))"),
-        tends(
-            1 / (1 + closed) - 1 / (1 + held), T, 0, 0, "as T → 0 no value between 0 and 1 is left: a Bernoulli gate"
-        ),
-        tends(1 / (1 + closed), T, 0, a / (1 + a), "with π = σ(log a)"),
-    ]
+        equal(sp.Subs(gate, o, closed), 0, "the gate opens at the odds (−γ/ζ)^T/a of u", r"(\zeta-\gamma)\sigma\left("
+              r"\tfrac{\log o+\log a}T\right)+\gamma = 0\ \text{at}\ o=\tfrac1a\left(-\tfrac\gamma\zeta\right)^T"),
+        equal(sp.Subs(gate, o, held), 1, "and is fully open at ((1 − γ)/(ζ − 1))^T/a", r"(\zeta-\gamma)\sigma"
+              r"\left(\tfrac{\log o+\log a}T\right)+\gamma = 1\ \text{at}\ o=\tfrac1a\left(\tfrac{1-\gamma}{\zeta-1}"
+              r"\right)^T"),
+        equal(1 / (1 + closed), nonzero, "the chance of larger odds, P(z ≠ 0)",
+              r"\tfrac1{1+o} = \sigma(\log a-T\log(-\tfrac\gamma\zeta))"),
+        equal(1 / (1 + held), one, "and P(z = 1)", r"\tfrac1{1+o} = \sigma(\log a-T\log\tfrac{1-\gamma}{\zeta-1})"),
+        tends(1 / (1 + closed) - 1 / (1 + held), T, 0, 0, "as T → 0 no value between 0 and 1 is left: a Bernoulli gate",
+              r"\lim_{T\to0^+}P(z\ne0)-P(z=1) = 0"),
+        tends(1 / (1 + closed), T, 0, a / (1 + a), "with π = σ(log a)", r"\lim_{T\to0^+}P(z\ne0) = \tfrac a{1+a}"),
+    ]  # fmt: skip
 
 
 def _ends(rng: "np.random.Generator", control: bool = False) -> Pair:
@@ -63,15 +64,16 @@ def _signs_swapped(rng: "np.random.Generator") -> Pair:
 ENDS: Final = Claim(
     id="gates/hard-concrete-ends",
     title="The chances that a hard concrete gate is 0 or 1, and its cold limit",
-    statement=r"$P(z\ne0)=\sigma(\log a-T\log(-\gamma/\zeta))$ and $P(z=1)=\sigma(\log "
+    statement=r"The gate $z$ is $(\zeta-\gamma)\sigma((\mathrm{logit}\,u+\log a)/T)+\gamma$, $u$ uniform, cut to "
+    r"$[0,1]$. $P(z\ne0)=\sigma(\log a-T\log(-\gamma/\zeta))$ and $P(z=1)=\sigma(\log "
     r"a-T\log\tfrac{1-\gamma}{\zeta-1})$; as $T\to0$ the gate is Bernoulli with $\pi=\sigma(\log a)$, whose "
-    r"penalty is CEL0.",
+    r"penalty is CEL0 (gates/least-noisy).",
     source=f"{LOUIZOS}; the limit {OURS}",
     relation="limit",
-    parameters={"γ, ζ": "γ < 0, ζ > 1", "T": "T > 0"},
-    derive=proof(_cold_steps, "a, T > 0", seconds=2),
-    solve=numbers(_ends, draws=40, control=_signs_swapped, what="Both chances against the u at which the gate leaves 0 "
-                  "and reaches 1, by bisection; the control has the other sign of the temperature's term."),
+    parameters={"γ, ζ": "γ < 0, ζ > 1; −0.1 and 1.1 in the numbers", "T": "> 0"},
+    derive=proof(_cold_steps, "a, T > 0, γ < 0, ζ > 1; o: the odds of u", seconds=2),
+    solve=numbers(_ends, draws=40, control=_signs_swapped, what="P(z ≠ 0) + 2P(z = 1) against the u at which the gate "
+                  "leaves 0 and reaches 1, by bisection; the control has the other sign of the temperature's term."),
     observe=FORMAL,
     tolerance=SEARCH,
 )  # fmt: skip
@@ -82,12 +84,17 @@ def _excess_steps() -> list[Fact]:
 
     from etatrick.validation.routes.facts import at_least, equal
 
-    t, k, v, q = sp.symbols("t kappa v q", positive=True)
-    bernoulli, relaxed = t**2 * q / 2 + k / (1 + q), t**2 * (q + v) / 2 + k / (1 + q)
+    t, k, v, q, d = sp.symbols("t kappa v q d", positive=True)
+    relaxed, cel0 = t**2 * (q + v) / 2 + k / (1 + q), sp.sqrt(2 * k) * t - t**2 / 2
+    square = (t * (1 + q) - sp.sqrt(2 * k)) ** 2 / (2 * (1 + q))
     return [
-        equal(relaxed - bernoulli, t**2 * v / 2, "at the same P(z ≠ 0) a relaxed gate costs ½t²(CV² − (1 − π)/π) more"),
-        at_least(relaxed, bernoulli, "which is positive unless z is 0 or 1", strict=True),
-    ]
+        equal(relaxed - cel0, t**2 * v / 2 + square, "a relaxed gate costs more than CEL0, by two terms: v = CV² − "
+              "(1 − π)/π is positive unless z is 0 or 1",
+              r"\tfrac{t^2(q+v)}2+\tfrac\kappa{1+q}-\sqrt{2\kappa}\,t+\tfrac{t^2}2"
+              r" = \tfrac{t^2v}2+\tfrac{(t(1+q)-\sqrt{2\kappa})^2}{2(1+q)}"),
+        at_least((t + d) ** 2 / 2, cel0.subs(k, (t + d) ** 2 / 2), "as does a gate held open, κ, where √(2κ) = t + d",
+                 strict=True),
+    ]  # fmt: skip
 
 
 def _excess(rng: "np.random.Generator", control: bool = False) -> Pair:
@@ -106,12 +113,13 @@ def _heated(rng: "np.random.Generator") -> Pair:
 EXCESS: Final = Claim(
     id="gates/hard-concrete-excess",
     title="The hard concrete gate penalises small weights more than CEL0",
-    statement=r"At $T=\tfrac23$ the penalty of the hard concrete gate exceeds CEL0 for $0<t<\sqrt{2\lambda}$ (at "
-    r"$\lambda=\tfrac12$: 0.258 against 0.180 at $t=0.2$), and by no more than that at a fifth of the temperature.",
+    statement=r"The penalty of the hard concrete gate, the least of $\tfrac12t^2\mathrm{CV}^2+\kappa P(z\ne0)$, "
+    r"exceeds CEL0 for $0<t<\sqrt{2\kappa}$: by more at $T=\tfrac23$ (0.258 against 0.180 for $t=0.2$, "
+    r"$\kappa=\tfrac12$) than at a fifth of that.",
     source=f"{LOUIZOS}; the comparison {OURS}",
     relation="upper",
-    parameters={"λ": "λ > 0", "T": "2/3 and 2/15, γ = −0.1, ζ = 1.1"},
-    derive=proof(_excess_steps, "t, κ, v > 0, q = (1 − π)/π"),
+    parameters={"κ": "> 0, the price of an open gate", "T": "2/3 and 2/15, at γ = −0.1, ζ = 1.1"},
+    derive=proof(_excess_steps, "t, κ, v > 0, q = (1 − π)/π; which temperature costs more is only solved"),
     solve=numbers(_excess, draws=8, relation="upper", control=_heated, seconds=3, what="The lesser of the cold excess "
                   "and of the warm one less the cold, against 0; the control has the temperatures swapped."),
     observe=FORMAL,
@@ -126,16 +134,19 @@ def _arm_steps() -> list[Fact]:
 
     a, b, q = sp.symbols("a b q", positive=True)  # f(1), f(0)
     u = sp.Symbol("u", real=True)
-    p, half = 1 / (2 + q), sp.Rational(1, 2)  # the lesser of π and 1 − π: both cases have the same integrals
+    p, rate, half = 1 / (2 + q), 1 / (1 + q), sp.Rational(1, 2)  # p: the lesser of π and 1 − π, same integrals
     arm = sp.integrate((b - a) * (u - half), (u, 0, p)) + sp.integrate((a - b) * (u - half), (u, 1 - p, 1))
-    ar = sp.integrate(a * (1 - 2 * u), (u, 0, p)) + sp.integrate(b * (1 - 2 * u), (u, p, 1))
+    ar = sp.integrate(a * (1 - 2 * u), (u, 0, rate)) + sp.integrate(b * (1 - 2 * u), (u, rate, 1))
     phi = sp.Symbol("phi", positive=True)
-    slope = sp.diff(1 / (1 + sp.exp(-phi)), phi)
+    logistic = 1 / (1 + sp.exp(-phi))
+    mean = logistic * a + (1 - logistic) * b
     return [
         equal(arm, p * (1 - p) * (a - b), "ARM's mean", r"\mathbb E_u[(f(1[u>1-\pi])-f(1[u<\pi]))(u-\tfrac12)]"
               r" = \pi(1-\pi)(f(1)-f(0))"),
-        equal(ar, p * (1 - p) * (a - b), "AR's mean, from one evaluation", r"\mathbb E_u[f(1[u<\pi])(1-2u)]"),
-        equal(slope, 1 / (1 + sp.exp(-phi)) * (1 - 1 / (1 + sp.exp(-phi))), "π(1 − π) is the slope of the logistic"),
+        equal(ar, rate * (1 - rate) * (a - b), "AR's mean, from one evaluation",
+              r"\mathbb E_u[f(1[u<\pi])(1-2u)] = \pi(1-\pi)(f(1)-f(0))"),
+        equal(sp.Derivative(mean, phi), logistic * (1 - logistic) * (a - b), "and the derivative of the mean of f",
+              r"\frac d{d\varphi}[\sigma(\varphi)f(1)+(1-\sigma(\varphi))f(0)] = \pi(1-\pi)(f(1)-f(0))"),
     ]  # fmt: skip
 
 
@@ -231,7 +242,7 @@ ARM: Final = Claim(
     source=f"Yin, Zhou 2019; used by {L0_ARM}",
     relation="equal",
     parameters={"π": "0 < π < 1", "f": "any"},
-    derive=proof(_arm_steps, "one gate, 0 < π < 1; f(1), f(0) > 0, as a constant cancels"),
+    derive=proof(_arm_steps, "one gate, the others fixed; f(1), f(0) > 0, as a constant cancels"),
     solve=numbers(_arm, draws=30, control=_arm_hard, what="The derivative of the mean over 8 masks, by differences, "
                   "against ARM's mean over all cells of the unit cube; the control has hard sigmoid gates."),
     observe=FORMAL,
@@ -244,9 +255,9 @@ def _hard_said() -> list[Fact]:
 
     from etatrick.validation.routes.facts import equal
 
-    q = sp.Symbol("q", positive=True)
-    p = 1 / (1 + q)
-    return [equal(p * (1 - p), sp.Rational(1, 7), "with π = clip(φ/7 + ½, 0, 1), ARM's factor is the slope 1/7")]
+    p = 1 / (1 + sp.Symbol("q", positive=True))
+    return [equal(p * (1 - p), sp.Rational(1, 7), "ARM's factor is the slope of π = φ/7 + ½ (π = 1/(1 + q))",
+                  r"\pi(1-\pi) = \tfrac17")]  # fmt: skip
 
 
 def _hard_holds() -> list[Fact]:
@@ -254,24 +265,27 @@ def _hard_holds() -> list[Fact]:
 
     from etatrick.validation.routes.facts import equal
 
-    q = sp.Symbol("q", positive=True)
-    p = 1 / (1 + q)
+    a, b, q, phi, u = sp.symbols("a b q varphi u", positive=True)  # a, b: f(1), f(0)
+    p, half, rise = 1 / (2 + q), sp.Rational(1, 2), phi / 7 + sp.Rational(1, 2)  # p: the lesser of π and 1 − π
+    arm = sp.integrate((b - a) * (u - half), (u, 0, p)) + sp.integrate((a - b) * (u - half), (u, 1 - p, 1))
     return [
-        equal(p * (1 - p) * sp.Rational(1, 7) / (p * (1 - p)), sp.Rational(1, 7), "times g′/(π(1 − π)) it is right"),
-        equal((7 * p * (1 - p)).subs(q, 1), sp.Rational(7, 4), "as coded it is too large by 7π(1 − π), 7/4 at π = ½"),
-    ]
+        equal(sp.Derivative(rise * a + (1 - rise) * b, phi), (a - b) / 7, "the derivative of the mean of f, g′ = 1/7",
+              r"\frac d{d\varphi}[gf(1)+(1-g)f(0)] = \tfrac17(f(1)-f(0)),\ g(\varphi)=\tfrac\varphi7+\tfrac12"),
+        equal(arm, 7 * p * (1 - p) * (a - b) / 7, "ARM's mean is 7π(1 − π) times that: g′/(π(1 − π)) puts it right",
+              r"\mathbb E_u[(f(1[u>1-\pi])-f(1[u<\pi]))(u-\tfrac12)] = 7\pi(1-\pi)\cdot\tfrac17(f(1)-f(0))"),
+    ]  # fmt: skip
 
 
 HARD_ARM: Final = Claim(
     id="gates/arm-with-hard-sigmoid",
     title="ARM with a hard sigmoid is biased by the factor 7π(1 − π)",
-    statement=r"As coded: the same estimate is unbiased for $\pi=\mathrm{clip}(\varphi/7+\tfrac12,0,1)$.",
+    statement=r"As coded, ARM's estimate $(f(1[u>1-\pi])-f(1[u<\pi]))(u-\tfrac12)$ is unbiased for "
+    r"$\partial_\varphi\mathbb E f$ with a hard sigmoid, $\pi=g(\varphi)=\mathrm{clip}(\varphi/7+\tfrac12,0,1)$.",
     source=f"the public code of {L0_ARM}",
     relation="corrected",
     parameters={"φ": "|φ| < 7/2"},
-    corrected=r"Its mean is $7\pi(1-\pi)$ times the derivative; multiplied by $g'(\varphi)/(\pi(1-\pi))$ it is "
-    r"unbiased.",
-    derive=refutation(_hard_said, _hard_holds, "0 < π < 1"),
+    corrected=r"Its mean is $7\pi(1-\pi)$ times the derivative; times $g'(\varphi)/(\pi(1-\pi))$ it is unbiased.",
+    derive=refutation(_hard_said, _hard_holds, "0 < π < 1", seconds=2),
     solve=mismatch(_arm_hard, _arm_hard_repaired, draws=30, what="The derivative of the mean over 8 masks against "
                    "ARM's mean over all cells of the unit cube, as coded and with the slope put right."),
     observe=FORMAL,

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from etatrick.validation.claim import Claim
 from etatrick.validation.ledger.glm_penalty import PAPER
+from etatrick.validation.ledger.recipes_noise import mean_over, switches
 from etatrick.validation.ledger.theorems import FORMAL, OURS, zoomed
 from etatrick.validation.routes import Fact, Pair, mismatch, numbers, proof, refutation
 
@@ -28,9 +29,9 @@ def one_feature() -> tuple[Any, Any, Any]:
 def _said_growing() -> list[Fact]:
     from etatrick.validation.routes.facts import at_least
 
-    t, _, tangent = one_feature()
-    return [at_least(2 - t * tangent, 0, "the quadratic penalty of one feature, δ = ½, grows",
-                     latex=r"2-t\tanh\tfrac t2 \ge 0")]  # fmt: skip
+    t, quadratic, _ = one_feature()
+    return [at_least(t * quadratic.diff(t) / quadratic, 0, "the quadratic penalty of one feature, δ = ½, grows",
+                     r"\frac{t}{R_q}\,\frac{dR_q}{dt} \ge 0,\quad R_q=\frac{t^2}{8\cosh^2(t/2)}")]  # fmt: skip
 
 
 def _truly_collapsing() -> list[Fact]:
@@ -39,22 +40,26 @@ def _truly_collapsing() -> list[Fact]:
     from etatrick.validation.routes.facts import at_least, equal, tends
 
     t, quadratic, tangent = one_feature()
-    low, high, noted = (sp.Rational(n, 10_000) for n in (23_993, 23_994, 23_970))
+    rise, low, high = t * tangent, sp.Rational(23_993, 10_000), sp.Rational(23_994, 10_000)
+    A, noise = sp.log(1 + sp.exp(t)), sp.Symbol("xi", positive=True)
+    exact = mean_over(A.subs(t, t * (1 + noise)), noise, sp.Integer(1)) - A
     return [
-        equal(sp.diff(quadratic, t), quadratic * (2 - t * tangent) / t, "stationary iff t·tanh(t/2) = 2",
-              r"R_q' = R_q\,(2-t\tanh\tfrac t2)/t,\quad R_q = \tfrac{t^2}{8\cosh^2(t/2)}"),
-        at_least(sp.diff(t * tangent, t), 0, "t·tanh(t/2) rises: once", strict=True, rising=t),
-        at_least(2, low * tangent.subs(t, low), "the quadratic still rises at 2.3993", strict=True),
-        at_least(high * tangent.subs(t, high), 2, "and falls from 2.3994", strict=True),
-        at_least(2, noted * tangent.subs(t, noted), "so the peak is not at 2.397", strict=True),
-        tends(quadratic, t, sp.oo, 0, "it vanishes where predictions are confident"),
-        at_least(sp.exp(2 * t) * (1 + sp.exp(t)) - sp.exp(t) * (1 + sp.exp(2 * t)), 0,
-                 "the exact penalty grows: σ(2t) ≥ σ(t)", rising=t),
+        equal(quadratic, t**2 / 2 * sp.diff(A, t, 2), "the quadratic at δ = ½",
+              r"R_q = \tfrac12t^2A''(t) = \frac{t^2}{8\cosh^2(t/2)},\quad A=\log(1+e^t)"),
+        equal(sp.diff(quadratic, t), quadratic * (2 - rise) / t, "stationary iff t·tanh(t/2) = 2",
+              r"R_q' = R_q\,(2-t\tanh\tfrac t2)/t"),
+        at_least(rise.diff(t), 0, "that is once", r"\frac{d}{dt}\,t\tanh\tfrac t2 > 0", strict=True, rising=t),
+        at_least(2, rise.subs(t, low), "the peak is above 2.3993", r"2 > 2.3993\,\tanh(2.3993/2)", strict=True),
+        at_least(rise.subs(t, high), 2, "and below 2.3994", r"2.3994\,\tanh(2.3994/2) > 2", strict=True),
+        equal(quadratic, (t**2 - rise**2) / 8, "its value is (t² − 4)/8", r"R_q = \tfrac18[t^2-(t\tanh\tfrac t2)^2]"),
+        tends(quadratic, t, sp.oo, 0, "it vanishes where predictions are confident", r"\lim_{t\to\infty} R_q = 0"),
+        at_least(sp.diff(exact, t), 0, "the exact penalty grows", r"\frac{d}{dt}\left[\tfrac12A(2t)+\tfrac12A(0)-A(t)"
+                 r"\right] > 0", strict=True, rising=t),
     ]  # fmt: skip
 
 
 def _peak(rng: "np.random.Generator", value: bool = False) -> Pair:
-    """Compare with the exact penalty at a weight; as corrected, (t² − 4)/8 at the root with the largest value."""
+    """Compare how both penalties move beyond a weight; as corrected, (t² − 4)/8 at the root with the largest value."""
     import numpy as np
 
     x = float(rng.uniform(0.5, 2))
@@ -64,9 +69,10 @@ def _peak(rng: "np.random.Generator", value: bool = False) -> Pair:
         return (x * b) ** 2 * p * (1 - p) / 2
 
     if not value:
-        b = float(rng.uniform(3, 8)) / x
+        b = np.array([1.0, 1.1]) * rng.uniform(3, 8) / x
         exact = (np.log(2) + np.logaddexp(0, 2 * x * b)) / 2 - np.logaddexp(0, x * b)
-        return Pair(float(quadratic(b)), float(exact), {"xβ": x * b})
+        ours, theirs = (float(np.sign(values[1] - values[0])) for values in (quadratic(b), exact))
+        return Pair(ours, theirs, {"xβ": float(x * b[0])})
     low, high = 2.0, 3.0
     for _ in range(60):
         t = (low + high) / 2
@@ -84,12 +90,12 @@ COLLAPSE: Final = Claim(
     statement="The quadratic approximation grows with the weights as the dropout penalty does.",
     source=f"a common reading of {PAPER}",
     relation="corrected",
-    parameters={"t": "t = |xβ| of one feature, δ = ½"},
+    parameters={"t": "t = |xβ| of one feature", "δ": "δ = ½, the drop rate"},
     corrected=r"$R_q=t^2/(8\cosh^2\tfrac t2)$ peaks where $t\tanh\tfrac t2=2$, at $2.3993<t<2.3994$ with the value "
     r"$(t^2-4)/8$, and tends to 0, while the exact penalty grows.",
     derive=refutation(_said_growing, _truly_collapsing, "t > 0, drop rate ½", seconds=2),
-    solve=mismatch(_peak, _peak_right, draws=30, what="The quadratic against the exact penalty for 3 < xβ < 8; as "
-                   "corrected, its largest value on ever finer grids."),
+    solve=mismatch(_peak, _peak_right, draws=30, what="Whether quadratic and exact rise (1) or fall (−1) from a weight "
+                   "of 3 < xβ < 8 to 1.1 times it; as corrected, (t² − 4)/8 against the quadratic's largest value."),
     observe=FORMAL,
     tolerance="FLOAT64: 1e-10, scaled by 1 + |v|",
 )  # fmt: skip
@@ -100,16 +106,18 @@ def _saturating() -> list[Fact]:
 
     from etatrick.validation.routes.facts import equal, tends
 
-    t, c = sp.symbols("t c", positive=True)
-    delta = c / (1 + c)
-    tail = sp.log(1 + sp.exp(-t * (1 + c))) / (1 + c) - sp.log(1 + sp.exp(-t))  # A(z) = z + log(1 + e^−z)
-    exact = (t * (1 + c) + sp.log(1 + sp.exp(-t * (1 + c)))) / (1 + c) + delta * sp.log(2) - t - sp.log(1 + sp.exp(-t))
-    conflict = (2 * t + 2 * sp.log(1 + sp.exp(-2 * t))) / 4 - sp.log(2) / 2
+    t, c, x, y, z = sp.symbols("t c x y z", positive=True)
+    A, one = z + sp.log(1 + sp.exp(-z)), sp.Integer(1)  # log(1 + e^z)
+    alone = mean_over(A.subs(z, t * (1 + x)), x, c) - A.subs(z, t)
+    tail = sp.log(1 + sp.exp(-t * (1 + c))) / (1 + c) - sp.log(1 + sp.exp(-t))
+    conflict = mean_over(mean_over(A.subs(z, t * (x - y)), x, one), y, one) - sp.log(2)
     return [
-        equal(exact, delta * sp.log(2) + tail, "one feature: what depends on t vanishes for large t",
+        equal(alone, c / (1 + c) * sp.log(2) + tail, "one feature of size 1, t = |β|",
               r"R = \delta\log2+(1-\delta)\log(1+e^{-t/(1-\delta)})-\log(1+e^{-t})"),
-        tends(tail.subs(c, 1), t, sp.oo, 0, "so R → δ log 2; at δ = ½ half of log 2"),
-        tends(conflict / t, t, sp.oo, sp.Rational(1, 2), "features (1, −1), weights (t, t): linear growth"),
+        tends(tail, t, sp.oo, 0, "what depends on t vanishes, so that R → δ log 2",
+              r"\lim_{t\to\infty}\,(1-\delta)\log(1+e^{-t/(1-\delta)})-\log(1+e^{-t}) = 0"),
+        tends(conflict / t, t, sp.oo, sp.Rational(1, 2), "features (1, −1), weights (t, t), δ = ½: linear growth",
+              r"\lim_{t\to\infty}\tfrac1t\big[\mathbb E A(t\,(\xi_1-\xi_2))-A(0)\big] = \tfrac12"),
     ]  # fmt: skip
 
 
@@ -122,8 +130,7 @@ def _limit(rng: "np.random.Generator", quadratic: bool = False) -> Pair:
 
     delta, t = float(rng.uniform(0.1, 0.8)), float(rng.uniform(40, 60))
     if rng.random() < 0.5:
-        z = np.exp(-t)
-        stated = t * t * z / 2 if quadratic else delta * np.log(2)
+        stated = t * t * np.exp(-t) / 2 if quadratic else delta * np.log(2)
         return Pair(float(stated), dropout_regularizer([[1.0]], [0.0], [t], Bernoulli(1, 1 - delta), "logistic"),
                     {"δ": delta, "t": t})  # fmt: skip
     ends = [dropout_regularizer([[1.0, -1.0]], [0.0], [s, s], Bernoulli(2, 0.5), "logistic") for s in (t, t + 1)]
@@ -141,8 +148,8 @@ SATURATION: Final = Claim(
     r"$\delta=\tfrac12$). In directions where features cancel it grows linearly.",
     source=OURS,
     relation="limit",
-    parameters={"δ": "0 < δ < 1"},
-    derive=proof(_saturating, "t > 0, c = δ/(1 − δ)", seconds=2),
+    parameters={"δ": "0 < δ < 1, the drop rate"},
+    derive=proof(_saturating, "t > 0, 0 < δ < 1", seconds=2),
     solve=numbers(_limit, draws=20, control=_limit_quadratic, what="δ log 2, and the slope ½, against the library's "
                   "exact penalty for weights between 40 and 60; the control is the quadratic's limit."),
     observe=FORMAL,
@@ -165,33 +172,31 @@ def floor_ratio(c: Any) -> Any:
 
 
 def _said_small() -> list[Fact]:
-    import sympy as sp
-
     from etatrick.validation.routes.facts import equal
 
-    return [
-        equal(floor_ratio(sp.Integer(1)), 1, "Shakeout with c = 1, τ = ½ and a weight that vanishes: exact/quadratic")
-    ]
+    return [equal(floor_ratio(1), 1, "exact over quadratic for Shakeout with c = 1, τ = ½ as the weight vanishes")]
 
 
 def _truly_small() -> list[Fact]:
     import sympy as sp
 
     from etatrick.theory import w
-    from etatrick.validation.routes.facts import equal, tends
+    from etatrick.validation.routes.facts import at_least, equal, tends
 
     z, u, c, q = sp.symbols("z u c q", positive=True)
-    pair = sp.log(1 + sp.exp(z + u)) + sp.log(1 + sp.exp(z - u)) - 2 * sp.log(1 + sp.exp(z))
-    bend = sp.exp(z) / (1 + sp.exp(z)) ** 2
+    A = sp.log(1 + sp.exp(z))
+    exact, bend = (A.subs(z, z + u) + A.subs(z, z - u)) / 2 - A, sp.diff(A, z, 2)
     return [
-        equal(sp.diff(pair, u, 2).subs(u, 0) / (2 * bend), 1, "exact/quadratic tends to 1 with the size u of the noise",
-              r"\mathbb E A(z\pm u)-A(z) = \tfrac12A''(z)\,u^2+O(u^4)"),
-        equal(sp.diff(pair, u).subs(u, 0), 0, "there is no first order"),
-        tends(w ** (q / 2), w, 0, 0, "Bridgeout: u = x·w^(q/2); dropout and Sparseout: u ~ w"),
-        tends(w + c, w, 0, c, "Shakeout: u = x(w + c) does not vanish"),
-        equal(pair.subs(z, 0).subs(u, c) / (bend.subs(z, 0) * c**2), floor_ratio(c), "there the ratio is",
-              r"\lim_{w\to0}R/R_q = 8\log\cosh(c/2)/c^2"),
-        tends(floor_ratio(c), c, 0, 1, "which is 1 only as c → 0 too"),
+        equal(sp.Subs(sp.Derivative(exact, u), u, 0), 0, "noise ±u, A = log(1 + e^z): R has no first order"),
+        equal(sp.Subs(sp.Derivative(exact, (u, 2)), u, 0), bend, "and the second order of the quadratic u²A″/2: the "
+              "ratio tends to 1 as u → 0",
+              r"\left.\frac{d^2}{du^2}\left[\tfrac12A(z+u)+\tfrac12A(z-u)-A(z)\right]\right|_{u=0} = A''(z)"),
+        tends(w ** (q / 2), w, 0, 0, "Bridgeout: u = x·w^(q/2) vanishes; dropout and Sparseout: u ~ w"),
+        equal(exact.subs(z, 0).subs(u, c) / (bend.subs(z, 0) * c**2 / 2), floor_ratio(c), "Shakeout: u = w + c, so "
+              "that u = c and z = 0 in the limit",
+              r"\lim_{w\to0}\frac{R}{R_q} = \frac{4}{c^2}\log\frac{(1+e^c)(1+e^{-c})}{4}"),
+        equal((1 + sp.exp(c)) * (1 + sp.exp(-c)) / 4, sp.cosh(c / 2) ** 2, "which is 8 log cosh(c/2)/c²"),
+        at_least(c**2 / 8, sp.log(sp.cosh(c / 2)), "and below 1", strict=True, rising=c),
     ]  # fmt: skip
 
 
@@ -221,7 +226,7 @@ SMALL: Final = Claim(
     statement=r"As $\beta\to0$ the quadratic approximation becomes exact for dropout and its variants, Shakeout too.",
     source=OURS,
     relation="corrected",
-    parameters={"β": "β → 0", "c": "c > 0 fixed"},
+    parameters={"β": "β → 0", "c": "c > 0, fixed"},
     corrected=r"It does where the noise vanishes with the weight. Shakeout keeps noise of size $c$: for one feature of "
     r"size 1, $\tau=\tfrac12$, exact over quadratic tends to $8\log\cosh(c/2)/c^2<1$.",
     derive=refutation(_said_small, _truly_small, "w > 0, p = ½, logistic", seconds=3),
@@ -235,18 +240,20 @@ SMALL: Final = Claim(
 def _rare() -> list[Fact]:
     import sympy as sp
 
-    from etatrick.validation.ledger.recipes_noise import mean_over
     from etatrick.validation.routes.facts import equal
 
     z, u, v, c, x, y = sp.symbols("z u v c x y", positive=True)
     A = sp.Function("A")
     one = mean_over(A(z + u * x), x, c) - A(z)
-    both = sp.diff(mean_over(mean_over(sp.exp(z + u * x + v * y), x, c), y, c), c).subs(c, 0)
+    both = mean_over(mean_over(sp.exp(z + u * x + v * y), x, c), y, c) - sp.exp(z)
     gaps = sum(sp.exp(z - a) - sp.exp(z) + a * sp.exp(z) for a in (u, v))
     return [
-        equal(sp.diff(one, c).subs(c, 0).doit(), A(z - u) - A(z) + u * sp.diff(A(z), z), "per drop rate, any A",
-              r"R/\delta\to D_A(z-u\,\|\,z) = A(z-u)-A(z)+u\,A'(z)"),
-        equal(both, gaps, "two features, A = exp: one is dropped at a time, and the divergences add up"),
+        equal(sp.diff(one, c).subs(c, 0).doit(), A(z - u) - A(z) + u * sp.diff(A(z), z), "per drop rate, any A, one "
+              "feature with noise uξ", r"\left.\frac{d}{dc}\big[\mathbb E A(z+u\xi)-A(z)\big]\right|_{c=0} = "
+              r"A(z-u)-A(z)+u\,A'(z) = D_A(z-u\,\|\,z)"),
+        equal(sp.Subs(sp.Derivative(both, c), c, 0), gaps, "two features, A = exp: one is dropped at a time, and the "
+              "divergences add up", r"\left.\frac{d}{dc}\big[\mathbb E e^{z+u\xi_1+v\xi_2}-e^z\big]\right|_{c=0} = "
+              r"D_{\exp}(z-u\,\|\,z)+D_{\exp}(z-v\,\|\,z)"),
     ]  # fmt: skip
 
 
@@ -256,7 +263,6 @@ def _at_small_rate(rng: "np.random.Generator", bregman: bool = True) -> Pair:
 
     from etatrick.numerics.expected import BridgeoutNoise, Perturbation, quadratic_approximation, small_rate_limit
     from etatrick.theory.noise import Bernoulli
-    from etatrick.validation.ledger.recipes_noise import switches
 
     X, w, q = rng.standard_normal((3, 3)), 2 * rng.standard_normal(3), float(rng.uniform(0.5, 2))
     recipe = Perturbation(Bernoulli(3, 0.5), BridgeoutNoise(q))
@@ -278,10 +284,11 @@ RARE: Final = Claim(
     id="glm-dropout/small-drop-rate",
     title="At small drop rates dropout and Bridgeout charge a sum of Bregman divergences",
     statement=r"As $\delta\to0$, $R/\delta\to\sum_{ij}D_A(z_i-a_{ij}\,\|\,z_i)$ with $a_{ij}=x_{ij}w_j$ for dropout, "
-    r"$x_{ij}\,\mathrm{sgn}(w_j)|w_j|^{q/2}$ for Bridgeout: one term is dropped at a time, wholly.",
+    r"$x_{ij}\,\mathrm{sgn}(w_j)|w_j|^{q/2}$ for Bridgeout: one term is dropped at a time, wholly. "
+    r"$D_A(b\,\|\,z)=A(b)-A(z)-(b-z)A'(z)$.",
     source=f"{OURS}; errata/quadratic-glm-dropout has the statement that this corrects",
     relation="limit",
-    parameters={"δ": "δ → 0", "A": "differentiable"},
+    parameters={"δ": "δ → 0, the drop rate", "A": "differentiable"},
     derive=proof(_rare, "z, u, v > 0; c = δ/(1 − δ) has slope 1 at 0"),
     solve=numbers(_at_small_rate, draws=20, tolerance="SOLVER", control=_at_small_rate_quadratic, what="The library's "
                   "limit against all masks at the rates 1e-5 and 2e-5; the control is the quadratic, p = ½."),

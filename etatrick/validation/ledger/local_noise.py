@@ -21,10 +21,12 @@ def _moments() -> list[Fact]:
     spread = mean_over(mean_over(sp.expand(noise**2), e, c), g, c)
     across = mean_over(mean_over(mean_over(sp.expand(noise * x * s ** (q / 2) * k), e, c), g, c), k, c)
     return [
-        equal(mean_over(mean_over(noise, e, c), g, c), 0, "the mean is xW"),
-        equal(spread, c * (x**2 * u**q + z**2 * v**q), "the variance",
-              r"v = \tfrac{1-p}{p}(x^{\circ2})|W|^{\circ q}"),
-        equal(across, 0, "masks of two outputs are independent: no covariance"),
+        equal(mean_over(mean_over(noise, e, c), g, c), 0, "the noise of output o, with ξ = ρ − 1, is centred: the "
+              "mean is xW", r"\mathbb E\,\Delta_o = 0,\quad \Delta_o=\sum_jx_j|w_{jo}|^{q/2}\xi_{jo}"),
+        equal(spread, c * (x**2 * u**q + z**2 * v**q), "its variance, an entry of v",
+              r"\mathbb E\,\Delta_o^2 = \tfrac{1-p}{p}\sum_jx_j^2|w_{jo}|^q"),
+        equal(across, 0, "no covariance with a term of another output, which has a mask of its own",
+              r"\mathbb E\big[\Delta_o\,x_1|w_{1o'}|^{q/2}\xi_{1o'}\big] = 0"),
     ]  # fmt: skip
 
 
@@ -32,12 +34,8 @@ def _covariance(rng: "np.random.Generator", own: bool = True) -> Pair:
     """Compare an entry of diag((x²)|W|^q)(1 − p)/p with that of the covariance over all masks of six weights."""
     import numpy as np
 
-    x, W, q, p = (
-        rng.standard_normal(3),
-        rng.standard_normal((3, 2)),
-        float(rng.uniform(0.5, 2)),
-        float(rng.uniform(0.2, 0.9)),
-    )
+    x, W = rng.standard_normal(3), rng.standard_normal((3, 2))
+    q, p = float(rng.uniform(0.5, 2)), float(rng.uniform(0.2, 0.9))
     xi, chance = switches(6, p)
     noisy = x @ (W + np.sign(W) * np.abs(W) ** (q / 2) * xi.reshape(-1, 3, 2))
     centred = noisy - chance @ noisy
@@ -54,7 +52,8 @@ MOMENTS: Final = Claim(
     id="noise/two-matmul-moments",
     title="Two matmuls give the mean and covariance of masks on every weight",
     statement=r"With one mask per weight and example the pre-activations of Bridgeout have mean $xW$ and covariance "
-    r"$\mathrm{diag}(v)$, $v=\tfrac{1-p}{p}(x^{\circ2})|W|^{\circ q}$: two matmuls for $BIO$ masks.",
+    r"$\mathrm{diag}(v)$, $v=\tfrac{1-p}{p}(x^{\circ2})|W|^{\circ q}$ (powers of entries): two matmuls instead of "
+    r"$BIO$ masks for a batch of $B$, $I$ inputs and $O$ outputs.",
     source=f"{OURS}, after the local reparameterisation of Kingma, Salimans, Welling 2015",
     relation="equal",
     parameters={"q": "q > 0", "p": "0 < p < 1"},
@@ -77,12 +76,15 @@ def _orders() -> list[Fact]:
     normal = l2 * t**2 * c / 2 + l4 * t**4 * c**2 / 8  # E ε² = c, E ε⁴ = 3c²
     third, fourth = c * (c - 1), c * (c**2 - 4 * c + 1)
     return [
-        equal(masks - normal, l3 * t**3 * third / 6 + l4 * t**4 * fourth / 24, "the difference to fourth order in t",
+        equal(masks - normal, l3 * t**3 * third / 6 + l4 * t**4 * fourth / 24, "to fourth order in t, with κ₃ = c(c − "
+              "1) and κ₄ = c(c² − 4c + 1); ε is normal of variance c",
               r"\mathbb E\ell(z+t\xi)-\mathbb E\ell(z+t\epsilon) = "
               r"\tfrac{\kappa_3t^3}6\ell'''+\tfrac{\kappa_4t^4}{24}\ell''''+\dots"),
-        equal((masks - normal).subs({l3: 0, l4: 0}), 0, "none for a quadratic loss"),
-        equal(third.subs(c, 1), 0, "no third order at p = ½"),
-        equal(fourth.subs(c, 1), -2, "but κ₄ = −2 there: a loss for which both agree at every p, t is quadratic"),
+        equal((masks - normal).subs({l3: 0, l4: 0}), 0, "no difference for a quadratic loss",
+              r"\mathbb E\ell(z+t\xi)-\mathbb E\ell(z+t\epsilon) = 0\quad\text{where}\quad \ell'''=\ell''''=0"),
+        equal(sp.Subs(third, c, 1), 0, "κ₃ vanishes at p = ½, c = 1, only: if both agree at another p for all z and t, "
+              "then ℓ‴ = 0 and ℓ is quadratic"),
+        equal(sp.Subs(fourth, c, 1), -2, "at p = ½ alone, as κ₄ = −2, agreement still needs ℓ⁗ = 0: a cubic"),
     ]  # fmt: skip
 
 
@@ -113,8 +115,8 @@ EXACT: Final = Claim(
     id="noise/two-matmul-gradients",
     title="The two-matmul form has the same mean gradient iff the loss is quadratic",
     statement=r"Normal pre-activations of the same mean and variance have the same expected loss and gradient as masks "
-    r"on every weight, for all weights and $p$, iff the loss is quadratic; otherwise the difference is "
-    r"$\tfrac{\kappa_3}6\mathbb E\ell'''+\tfrac{\kappa_4}{24}\mathbb E\ell''''+\dots$",
+    r"on every weight, for all weights and $p$, iff the loss is quadratic; otherwise the expected losses differ by "
+    r"$\tfrac{\kappa_3}6\ell'''+\tfrac{\kappa_4}{24}\ell''''+\dots$, $\kappa$ being the cumulants of the masks' noise.",
     source=OURS,
     relation="iff",
     parameters={"p": "0 < p < 1", "ℓ": "analytic"},
@@ -132,18 +134,27 @@ def _slopes() -> list[Fact]:
     from etatrick.theory import w
     from etatrick.validation.routes.facts import equal, tends
 
-    q, x, c, r = sp.symbols("q x c r", positive=True)  # r: what the other weights add to the variance
+    q, x, c, r, s = sp.symbols("q x c r s", positive=True)  # r: what the other weights add to the variance
     spread = sp.sqrt(c * (x**2 * w**q + r))
     slope = sp.diff(spread, w)
-    half, masks = sp.Rational(3, 2), sp.diff(w ** (q / 2), w)
+    masks = sp.diff(w ** (q / 2), w)
+    bound, shown = sp.sqrt(c) * q * x**2 / (2 * sp.sqrt(r)), r"\lim_{w\to 0^+} "
     return [
         equal(slope, w ** (q - 1) * c * x**2 * q / (2 * spread), "the slope of √v",
-              r"\partial\sqrt v/\partial w = \tfrac{c\,x^2q}{2\sqrt v}\,w^{q-1}"),
-        tends(slope.subs({q: 1, r: 1, x: 1, c: 1}), w, 0, sp.Rational(1, 2), "q = 1: finite at 0"),
-        tends(slope.subs({q: half, r: 1, x: 1, c: 1}), w, 0, 0, "q = 3/2: it vanishes"),
-        tends(slope.subs({q: 1 / half, r: 1, x: 1, c: 1}), w, 0, sp.oo, "q = 2/3: unbounded, if less so"),
-        tends(masks.subs(q, 1), w, 0, sp.oo, "a mask on the weight itself: unbounded for q < 2"),
-        tends(slope.subs({q: 1, r: 0, x: 1, c: 1}), w, 0, sp.oo, "so is √v where all weights of the output vanish"),
+              r"\frac{\partial\sqrt v}{\partial w} = \frac{c\,x^2q}{2\sqrt v}\,w^{q-1},\quad v=c\,(x^2w^q+r)"),
+        tends(slope / w ** (q - 1), w, 0, bound, "it goes as w^(q − 1) where the other weights add cr > 0 to v",
+              shown + r"w^{1-q}\,\frac{\partial\sqrt v}{\partial w} = " + sp.latex(bound)),
+        tends(slope.subs(q, 1), w, 0, bound.subs(q, 1), "q = 1: bounded"),
+        tends(slope.subs(q, 1 + s), w, 0, 0, "q = 1 + s: it vanishes",
+              shown + r"\frac{\partial\sqrt v}{\partial w} = 0"),
+        tends(slope.subs(q, 1 / (1 + s)), w, 0, sp.oo, "q = 1/(1 + s) < 1: unbounded",
+              shown + r"\frac{\partial\sqrt v}{\partial w} = \infty"),
+        tends(masks.subs(q, 2 / (1 + s)), w, 0, sp.oo, "a mask on the weight itself: unbounded, q = 2/(1 + s) < 2",
+              shown + r"\frac{d}{dw}w^{q/2} = \infty"),
+        equal(masks**2, q**2 / 4 * w ** (q - 2), "whose square, as in the variance, goes as w^(q − 2)",
+              r"\left(\frac{d}{dw}w^{q/2}\right)^2 = \frac{q^2}{4}w^{q-2}"),
+        tends(slope.subs({q: 1, r: 0}), w, 0, sp.oo, "where all other weights of the output vanish, r = 0, the slope "
+              "of √v is unbounded too: q = 1"),
     ]  # fmt: skip
 
 
@@ -178,12 +189,13 @@ def _deviation_masks(rng: "np.random.Generator") -> Pair:
 VARIANCE: Final = Claim(
     id="noise/two-matmul-gradient-variance",
     title="The two-matmul form has no gradient singularity at 0 for q ≥ 1",
-    statement=r"$\partial\sqrt v/\partial w\sim|w|^{q-1}$ while other weights of the output are not 0: for $q\ge1$ the "
-    r"gradient's variance stays bounded as $w\to0$, where that of masks grows as $|w|^{q-2}$.",
+    statement=r"Pre-activations $m+\sqrt v\,\varepsilon$ of variance $v$ have $\partial\sqrt v/\partial "
+    r"w\sim|w|^{q-1}$ while other weights of the output are not 0: for $q\ge1$ the gradient's variance stays bounded "
+    r"as $w\to0$, where that of masks grows as $|w|^{q-2}$.",
     source=OURS,
     relation="limit",
     parameters={"q": "1 ≤ q < 2", "v": "v > 0"},
-    derive=proof(_slopes, "w, x > 0; limits at q = 2/3, 1, 3/2"),
+    derive=proof(_slopes, "w, x, c, r, s > 0; c = (1 − p)/p"),
     solve=numbers(_deviation, draws=40, tolerance="SOLVER", control=_deviation_masks, what="The limit of the standard "
                   "deviation against quadrature at w = 1e-13; the control is masks on every weight."),
     observe=FORMAL,
@@ -201,12 +213,15 @@ def _shared(correlated: bool) -> list[Fact]:
     first, second = x * u * e + z * v * g, x * s * e + z * t * g
     across = mean_over(mean_over(sp.expand(first * second), e, c), g, c)
     if not correlated:
-        return [equal(across, 0, "the outputs are uncorrelated, as with masks on every weight")]
+        return [equal(across, 0, "the outputs are uncorrelated, as with masks on every weight",
+                      r"\mathrm{cov}(y_1,y_2) = 0,\quad y_1=x_1u\,\xi_1+x_2v\,\xi_2,\quad "
+                      r"y_2=x_1s\,\xi_1+x_2t\,\xi_2")]  # fmt: skip
     own = mean_over(mean_over(sp.expand(first**2), e, c), g, c)
     return [
-        equal(across, c * (x**2 * u * s + z**2 * v * t), "their covariance",
-              r"\mathrm{cov}_{oo'} = \tfrac{1-p}{p}\sum_jx_j^2\,g_{jo}\,g_{jo'}"),
-        equal(own, c * (x**2 * u**2 + z**2 * v**2), "each variance is that of masks on every weight"),
+        equal(across, c * (x**2 * u * s + z**2 * v * t), "their covariance, with c = (1 − p)/p",
+              r"\mathrm{cov}(y_1,y_2) = c\,(x_1^2us+x_2^2vt)"),
+        equal(own, c * (x**2 * u**2 + z**2 * v**2), "each variance is that of masks on every weight",
+              r"\mathrm{var}\,y_1 = c\,(x_1^2u^2+x_2^2v^2)"),
     ]  # fmt: skip
 
 
@@ -248,8 +263,9 @@ SHARED: Final = Claim(
     relation="corrected",
     parameters={"p": "0 < p < 1"},
     corrected=r"For losses that are sums over outputs of quadratics, yes. In general the outputs have covariance "
-    r"$\tfrac{1-p}{p}\sum_jx_j^2g_{jo}g_{jo'}$, and the softmax loss tells the two apart.",
-    derive=refutation(_said_same, _truly_correlated, "two inputs, two outputs, deviations g > 0"),
+    r"$\tfrac{1-p}{p}\sum_jx_j^2g_{jo}g_{jo'}$, where the noise of $w_{jo}$ is $g_{jo}(\rho_j-1)$, and the softmax "
+    r"loss tells the two apart.",
+    derive=refutation(_said_same, _truly_correlated, "two inputs, two outputs, sizes of noise > 0"),
     solve=mismatch(_softmax, _softmax_squared, draws=40, what="The mean loss over masks on every weight against masks "
                    "on units: softmax as stated, the squared loss as corrected."),
     observe=FORMAL,

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from etatrick.validation.claim import Claim
 from etatrick.validation.ledger.combining import least_energy
-from etatrick.validation.ledger.theorems import FORMAL, OURS, SOURCE, zoomed
+from etatrick.validation.ledger.theorems import FORMAL, OURS, SOURCE, about, zoomed
 from etatrick.validation.routes import Fact, Pair, numbers, proof
 
 if TYPE_CHECKING:
@@ -12,16 +12,22 @@ if TYPE_CHECKING:
 
 
 def _fixed() -> list[Fact]:
-    from etatrick.theory import derive, parameter, w
+    import sympy as sp
+
+    from etatrick.theory import derive, eta, parameter, w
     from etatrick.validation.routes.facts import conditions, equal
 
-    scale = parameter("c")  # c = α/(1 − α)
+    scale, alpha = parameter("c"), parameter("alpha")
     fixed = derive(eta_hat=scale)
+    near, far = (fixed.dual.subs({eta: factor * scale}) for factor in (sp.Rational(1, 2), 2))
     return [
-        equal(fixed.penalty, w**2 / (2 * scale), "a fixed rate is ridge", r"\Omega = w^2(1-\alpha)/(2\alpha)"),
+        equal(fixed.penalty.subs(scale, alpha / (1 - alpha)), w**2 * (1 - alpha) / (2 * alpha),
+              "the penalty that is derived from η̂ = α/(1 − α)", r"\Omega = w^2(1-\alpha)/(2\alpha)"),
+        equal(near, 0, "its dual below η₀", r"f(\tfrac12\eta_0) = 0"),
+        equal(1 / far, 0, "and beyond", r"f(2\eta_0) = \infty"),
         *conditions(fixed, "subquadratic", "convex", of=r"\Omega = w^2/(2\eta_0)"),
         *conditions(fixed, "exact_zeros", of=r"\Omega = w^2/(2\eta_0)", wanted="fails"),
-    ]
+    ]  # fmt: skip
 
 
 def _shrunk(rng: "np.random.Generator") -> Pair:
@@ -47,7 +53,7 @@ FIXED_RATE: Final = Claim(
     parameters={"α": "0 < α < 1"},
     derive=proof(_fixed, "w > 0, η₀ > 0"),
     solve=numbers(_shrunk, draws=40, tolerance="SOLVER", what="The ridge solution αv against the minimiser of the mean "
-                  "loss over the mask's two values."),
+                  "of ½(v − su)² over s = 1/α or 0, by golden section."),
     observe=FORMAL,
     tolerance="SOLVER: 1e-6, scaled by 1 + |v|",
 )  # fmt: skip
@@ -61,14 +67,15 @@ def _variational() -> list[Fact]:
     from etatrick.validation.routes.facts import conditions, equal, tends
 
     duality = strategies["variational_dropout"]().duality
-    slope = sp.diff(duality.dual, eta)
+    slope, named = sp.diff(duality.dual, eta), r"f'(\eta) = D(x)/x"
     return [
         equal(slope, Dawson(sp.sqrt(eta / 2)) / sp.sqrt(eta / 2), "the slope of f", r"f'(\eta) = D(x)/x,\ x^2=\eta/2"),
-        tends(slope, eta, 0, 1, "f′(0) = Ω′(0+)² = 1: a cusp of slope 1"),
+        tends(slope, eta, 0, 1, "f′(0) = Ω′(0+)² = 1: a cusp of slope 1",
+              r"\lim_{\eta\to0^+} \frac{D(\sqrt{\eta/2})}{\sqrt{\eta/2}} = 1"),
         tends(duality.dual - sp.log(eta), eta, sp.oo, sp.EulerGamma + sp.log(2), "f = log η + γ + log 2 + o(1)",
               r"\lim_{\eta\to\infty}[f(\eta)-\log\eta] = \gamma+\log2"),
-        *conditions(duality, "canonical", "subquadratic", "exact_zeros", "concave", "unbiased", of=r"\text{VarDrop}"),
-        *conditions(duality, "convex", "bounded", of=r"\text{VarDrop}", wanted="fails"),
+        *conditions(duality, "canonical", "subquadratic", "exact_zeros", "concave", "unbiased", of=named),
+        *conditions(duality, "convex", "bounded", of=named, wanted="fails"),
     ]  # fmt: skip
 
 
@@ -100,15 +107,15 @@ def _other_noise(rng: "np.random.Generator") -> Pair:
 VARDROP: Final = Claim(
     id="strategies/variational-dropout",
     title="Variational dropout with a log-uniform prior: a cusp of slope 1 and a logarithmic tail",
-    statement=r"The KL divergence gives $f(\eta)=2(\mathbb E\log|\sqrt\eta+Z|-\mathbb E\log|Z|)$ with "
-    r"$f'(\eta)=D(x)/x$, $x=\sqrt{\eta/2}$ (Dawson's integral). $\Omega$ is concave, $\Omega'(0^+)=1$, and $f$ is "
-    r"canonical.",
+    statement=r"The KL divergence gives $f(\eta)=2(\mathbb E\log|\sqrt\eta+Z|-\mathbb E\log|Z|)$, $Z$ standard normal, "
+    r"with $f'(\eta)=D(x)/x$, $x=\sqrt{\eta/2}$ (Dawson's integral). $\Omega$ is concave, $\Omega'(0^+)=1$, and $f$ "
+    r"is canonical.",
     source="Kingma, Salimans, Welling 2015; Molchanov, Ashukha, Vetrov 2017; " + SOURCE,
     relation="equal",
-    parameters={"η": "η > 0"},
+    parameters={"η": "> 0"},
     derive=proof(_variational, "η > 0, λ = 1", seconds=6),
     solve=numbers(_divergence, draws=25, control=_other_noise, seconds=2, what="The closed form of f against the two "
-                  "expectations by quadrature; the control is ARD's dual."),
+                  "expectations by quadrature; the control is ARD's dual, log(1 + η)."),
     observe=FORMAL,
     tolerance="FLOAT64: 1e-10, scaled by 1 + |v|",
 )  # fmt: skip
@@ -127,10 +134,12 @@ def _ard() -> list[Fact]:
     slope = c / 2 * (sp.sqrt(w**2 + 4 / c) - w)
     return [
         equal(w / duality.eta_hat, slope, "the slope", r"\Omega' = \tfrac c2(\sqrt{w^2+4/c}-w)"),
-        equal(sp.simplify(sp.diff(penalty, w) - slope), 0, "the penalty of that slope",
-              r"\Omega = \tfrac s4(\sqrt{s^2+4}-s)+\mathrm{asinh}\tfrac s2,\ s=w\sqrt c"),
-        tends(slope, w, 0, sp.sqrt(c), "a cusp"),
-        *identities(duality),
+        equal(sp.Derivative(penalty, w), slope, "the penalty of that slope, with s = w√c",
+              r"\frac{d}{dw}\left[\tfrac s4(\sqrt{s^2+4}-s)+\mathrm{asinh}\,\tfrac s2\right]"
+              r" = \tfrac c2(\sqrt{w^2+4/c}-w)"),
+        tends(slope, w, 0, sp.sqrt(c), "a cusp", r"\lim_{w\to0^+} \tfrac c2(\sqrt{w^2+4/c}-w) = \sqrt c"),
+        tends(w * slope, w, sp.oo, 1, "a logarithmic tail", r"\lim_{w\to\infty} w\,\Omega'(w) = 1"),
+        *about("ARD", identities(duality)),
         *conditions(duality, "canonical", "exact_zeros", "concave", "unbiased", of=r"f=\log(1+c\eta)"),
     ]  # fmt: skip
 
@@ -151,9 +160,10 @@ ARD: Final = Claim(
     r"with a cusp of slope $\sqrt c$ and a logarithmic tail.",
     source="KL of Kharitonov, Molchanov, Vetrov 2018; Tipping 2001; the closed form " + OURS,
     relation="equal",
-    parameters={"c": "c > 0"},
+    parameters={"c": "> 0"},
     derive=proof(_ard, "w, η, c > 0", seconds=4),
-    solve=numbers(_ard_numbers, draws=40, what="The closed form against the minimum over η."),
+    solve=numbers(_ard_numbers, draws=40, what="The closed form against half the minimum over η of w²/η + "
+                  "log(1 + cη)."),
     observe=FORMAL,
     tolerance="FLOAT64: 1e-10, scaled by 1 + |v|",
 )  # fmt: skip
@@ -165,16 +175,18 @@ def _gaussian_prior() -> list[Fact]:
     from etatrick.theory import w
     from etatrick.validation.routes.facts import at_least, equal
 
-    a, t, s = sp.symbols("a t sigma", positive=True)  # a: the noise variance relative to w²; t = a·w²
-    charge = sp.log(s / (w * sp.sqrt(a))) + (w**2 * (1 + a)) / (2 * s**2) - sp.Rational(1, 2)
-    best = charge.subs(a, s**2 / w**2)
+    a, t, s = sp.symbols("a t sigma", positive=True)
+    charge = sp.log(s / (w * sp.sqrt(a))) + (w**2 + a * w**2) / (2 * s**2) - sp.Rational(1, 2)
+    excess = t - 1 - sp.log(t)
     return [
-        equal(sp.expand_log(charge.subs(a, t / w**2), force=True), w**2 / (2 * s**2) + sp.log(s) - sp.log(t) / 2
-              + t / (2 * s**2) - sp.Rational(1, 2), "in t = aw² the divergence separates",
-              r"\mathrm{KL} = \tfrac{w^2}{2\sigma^2} + \log\sigma-\tfrac12\log t+\tfrac{t}{2\sigma^2}-\tfrac12"),
-        equal(best, w**2 / (2 * s**2), "its minimum over the noise is ridge"),
-        at_least((t / s**2 - sp.log(t / s**2) - 1).subs(t, s**2 * (1 + a)), 0, "t − log t − 1 ≥ 0 above 1", rising=a),
-        at_least((t - 1 - sp.log(t)).subs(t, 1 / (1 + a)) * (1 + a), 0, "and below it", rising=a),
+        equal(sp.Subs(charge, a, t * s**2 / w**2), w**2 / (2 * s**2) + excess / 2,
+              "the divergence is ridge and an excess, in t = aw²/σ²",
+              r"\log\frac{\sigma}{w\sqrt a} + \frac{w^2+aw^2}{2\sigma^2} - \frac12"
+              r" = \frac{w^2}{2\sigma^2} + \tfrac12\left[t-1-\log t\right]"),
+        equal(sp.Subs(excess, t, 1), 0, "the excess is 0 at t = 1, where aw² = σ²"),
+        at_least(excess.subs(t, 1 + a), 0, "and not negative for t = 1 + a", rising=a),
+        at_least(excess.subs(t, 1 / (1 + a)) * (1 + a), 0, "nor for t = 1/(1 + a)", rising=a,
+                 latex=r"\frac1{a+1} - 1 - \log\frac1{a+1} \ge 0"),
     ]  # fmt: skip
 
 
@@ -198,7 +210,7 @@ GAUSSIAN_PRIOR: Final = Claim(
     r": no sparsity.",
     source=OURS,
     relation="equal",
-    parameters={"σ": "σ > 0", "a": "a > 0"},
+    parameters={"σ": "> 0", "a": "> 0, the variance of the relative noise"},
     derive=proof(_gaussian_prior, "w, a, σ > 0", seconds=2),
     solve=numbers(_prior_numbers, draws=40, what="w²/2σ² against the minimum of the divergence over a."),
     observe=FORMAL,

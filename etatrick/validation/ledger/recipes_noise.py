@@ -94,7 +94,7 @@ MASTER: Final = Claim(
     title="Noise on weights charges half the trace of Gram matrix times covariance",
     statement=r"For any random weight $\tilde w$ of mean $\mu$ and covariance $C$: "
     r"$\mathbb E\tfrac12\lVert y-X\tilde w\rVert^2=\tfrac12\lVert y-X\mu\rVert^2+\tfrac12\mathrm{tr}(X^\top XC)$.",
-    source=f"folklore; the form of {OURS}",
+    source=f"folklore; this form {OURS}",
     relation="equal",
     parameters={"X": "any", "C": "finite"},
     derive=proof(_master, "one example, two weights; sums over examples and pairs of weights follow by linearity"),
@@ -108,16 +108,20 @@ MASTER: Final = Claim(
 def _reduced() -> list[Fact]:
     import sympy as sp
 
-    from etatrick.theory import w
     from etatrick.validation.routes.facts import equal
 
-    s, pi, v, c = sp.symbols("s pi v c", positive=True)
-    beta = pi * w
-    keep = 1 / (1 + c)
+    x, z, y, first, second, v, u, pi, e, g = sp.symbols("x z y beta1 beta2 v1 v2 pi e g", positive=True)
+    one, two = sp.symbols("pi1 pi2", positive=True)
+    loss = (y - x * first / one * (one + e) - z * second / two * (two + g)) ** 2 / 2  # w = β/π, masks π + e and π + g
+    moments = {(0, 0): 1, (1, 0): 0, (0, 1): 0, (1, 1): 0, (2, 0): v, (0, 2): u}
+    mean = sum(coefficient * moments[powers] for powers, coefficient in sp.Poly(sp.expand(loss), e, g).terms())
+    charge = (x**2 * v / one**2 * first**2 + z**2 * u / two**2 * second**2) / 2
     return [
-        equal(s**2 * v * w**2 / 2, s**2 * v / pi**2 * beta**2 / 2, "the penalty in terms of β = πw",
-              r"\tfrac12s^2v\,w^2 = \tfrac12s^2(v/\pi^2)\,\beta^2"),
-        equal((v / pi**2).subs({pi: keep, v: keep * (1 - keep)}), c, "for a Bernoulli mask v/π² = (1 − π)/π = c"),
+        equal(mean, (y - x * first - z * second) ** 2 / 2 + charge, "one example, two weights w = β/π, masks m",
+              r"\mathbb E\tfrac12(y-x^\top(m\circ w))^2 = "
+              r"\tfrac12(y-x^\top\beta)^2+\tfrac12\sum_jx_j^2(v_j/\pi_j^2)\beta_j^2"),
+        equal(sp.Subs(v / pi**2, v, pi * (1 - pi)), (1 - pi) / pi, "a Bernoulli mask has v = π(1 − π)",
+              r"v/\pi^2 = (1-\pi)/\pi,\quad v = \pi(1-\pi)"),
     ]  # fmt: skip
 
 
@@ -142,13 +146,13 @@ def _ridge_raw(rng: "np.random.Generator") -> Pair:
 REDUCTION: Final = Claim(
     id="noise/mean-weights",
     title="In mean weights every mask method is a reweighted ridge",
-    statement=r"For masks of mean $\pi_j$ and variance $v_j$ the loss in $\beta=\pi\circ w$ is "
+    statement=r"For independent masks of mean $\pi_j$ and variance $v_j$ the loss in $\beta=\pi\circ w$ is "
     r"$\tfrac12\lVert y-X\beta\rVert^2+\tfrac12\sum_js_j^2(v_j/\pi_j^2)\beta_j^2$, so $\eta_j=\pi_j^2/(s_j^2v_j)$; "
     r"Bernoulli: $\eta_j=\pi_j/((1-\pi_j)s_j^2)$.",
     source=OURS,
     relation="equal",
-    parameters={"π": "0 < π < 1", "s": "column norm"},
-    derive=proof(_reduced, "w, s, π, v, c > 0"),
+    parameters={"π": "0 < π < 1", "s": "column norms"},
+    derive=proof(_reduced, "x, β, π, v > 0; examples add up to the column norms s_j² = Σ x_ij²"),
     solve=numbers(_ridge, draws=40, control=_ridge_raw, what="The ridge solution in β against π times the minimiser of "
                   "the loss over all unscaled masks; the control charges π(1 − π)."),
     observe=FORMAL,
@@ -159,20 +163,23 @@ REDUCTION: Final = Claim(
 def _two_recipes() -> list[Fact]:
     import sympy as sp
 
-    from etatrick.theory import Noise, w
+    from etatrick.theory import w
     from etatrick.validation.routes.facts import equal
 
-    omega, (q, r) = sp.Function("Omega")(w), sp.symbols("q r", positive=True)
-    slope = sp.diff(omega, w)
-    power = Noise(w**q)
+    omega, V, (q, t, x) = sp.Function("Omega")(w), sp.Function("V")(w), sp.symbols("q t xi", positive=True)
+    noisy = w + sp.sqrt(V) * x
+    one = sp.Integer(1)  # ξ = ±1 with equal chances
+    through = mean_over((noisy - t) * sp.diff(noisy, w), x, one)
+    held = mean_over((noisy - t) * noisy / w, x, one)
     return [
-        equal(sp.diff(2 * omega, w) / 2, slope, "through the scale: V = 2Ω charges Ω", r"\tfrac12V' = \Omega'"),
-        equal(sp.diff(w**2 * r / 2, w).subs(r, w * slope / w**2), slope, "with V/w² held: V = wΩ′ charges Ω",
-              r"\tfrac{d}{dw}\tfrac12w^2r\big|_{r=V/w^2} = \Omega'"),
-        equal(sp.diff(omega / w**2, w), (w * slope - 2 * omega) / w**3, "they coincide iff Ω/w² is constant",
-              r"(\Omega/w^2)' = (w\Omega'-2\Omega)/w^3"),
-        equal(power.detached.penalty / power.differentiated.penalty, 2 / q, "degree q: detached charges 2/q as much",
-              r"\Omega_{\text{detached}}/\Omega_{\text{differentiated}} = 2/q"),
+        equal(through, w - t + sp.diff(V, w) / 2, "through the scale the slope is V′/2: V = 2Ω charges Ω",
+              r"\mathbb E[(\tilde w-t)\,d\tilde w/dw] = w-t+\tfrac12V',\quad \tilde w = w+\sqrt V\xi"),
+        equal(held, w - t + V / w, "with w̃/w held it is V/w: V = wΩ′ charges Ω",
+              r"\mathbb E[(\tilde w-t)\,\tilde w/w] = w-t+V/w"),
+        equal(sp.Derivative(omega / w**2, w), (w * sp.diff(omega, w) - 2 * omega) / w**3, "they coincide, wΩ′ = 2Ω, "
+              "iff Ω/w² is constant", r"(\Omega/w^2)' = (w\Omega'-2\Omega)/w^3"),
+        equal(sp.Derivative(2 / q * w**q / 2, w), w**q / w, "V of degree q: detached charges 2/q times V/2",
+              r"\frac{d}{dw}\big[\tfrac2q\cdot\tfrac12V\big] = V/w,\quad V = w^q"),
     ]  # fmt: skip
 
 
@@ -195,13 +202,13 @@ def _slopes_through(rng: "np.random.Generator") -> Pair:
 TWO_RECIPES: Final = Claim(
     id="noise/two-recipes",
     title="One noise, two penalties: differentiated V/2, detached with slope V/w",
-    statement=r"Noise of variance $V(w)$ imposes $\Omega$ iff $s^2V=2\Omega$ with gradients through its scale, and "
-    r"iff $s^2V=w\,\Omega'$ where the relative noise is detached. The recipes coincide iff $\Omega$ is quadratic; for "
-    r"degree $q$ detaching multiplies the penalty by $2/q$.",
+    statement=r"Noise of variance $V(w)$, $V(0)=0$, imposes $\Omega$ iff $s^2V=2\Omega$ with gradients through its "
+    r"scale, and iff $s^2V=w\,\Omega'$ where the relative noise is detached. The recipes coincide iff $\Omega$ is "
+    r"quadratic; for degree $q$ detaching multiplies the penalty by $2/q$.",
     source=OURS,
     relation="iff",
-    parameters={"V": "V > 0", "q": "q > 0"},
-    derive=proof(_two_recipes, "w, q > 0", seconds=2),
+    parameters={"V": "V > 0", "q": "q > 0", "s": "column norm"},
+    derive=proof(_two_recipes, "one weight, s = 1, target t; w, q > 0; ξ = ±1", seconds=2),
     solve=numbers(_slopes, draws=60, control=_slopes_through, what="fit′ + V/w against the mean detached gradient over "
                   "both values of the noise; the control is the slope V′/2."),
     observe=Absent("trained in the experiment noise-recipe, and under sparseout/released-gradient"),
@@ -214,22 +221,24 @@ def _cumulants() -> list[Fact]:
 
     from etatrick.validation.routes.facts import at_least, equal
 
-    c, x, t = sp.symbols("c x t", positive=True)
+    c, x, t = sp.symbols("c xi t", positive=True)
     moment = [sp.factor(mean_over(x**k, x, c)) for k in range(5)]
     p = 1 / (1 + c)
     third, fourth = (1 - p) * (1 - 2 * p) / p**2, (1 - p) * (1 - 6 * p + 6 * p**2) / p**3
     return [
-        equal(moment[1], 0, "E ρ = 1"),
-        equal(moment[2], (1 - p) / p, "the variance"),
-        equal(moment[3], third, "the third cumulant", r"\kappa_3 = (1-p)(1-2p)/p^2"),
-        equal(moment[4] - 3 * moment[2] ** 2, fourth, "the fourth", r"\kappa_4 = (1-p)(1-6p+6p^2)/p^3"),
-        equal(third, c * (c - 1), "κ₃ = c(c − 1) with c = (1 − p)/p: 0 at p = ½"),
-        at_least(third.subs(c, 1 + t), 0, "positive for p < ½", strict=True),
-        at_least(-third.subs(c, 1 / (1 + t)), 0, "negative for p > ½", strict=True),
-    ]
+        equal(moment[1], 0, "ξ = ρ − 1 is (1 − p)/p with chance p, otherwise −1: E ρ = 1", r"\mathbb E\,\xi = 0"),
+        equal(moment[2], (1 - p) / p, "the variance", r"\mathbb E\,\xi^2 = (1-p)/p"),
+        equal(moment[3], third, "the third cumulant", r"\kappa_3 = \mathbb E\,\xi^3 = (1-p)(1-2p)/p^2"),
+        equal(moment[4] - 3 * moment[2] ** 2, fourth, "the fourth",
+              r"\kappa_4 = \mathbb E\,\xi^4-3(\mathbb E\,\xi^2)^2 = (1-p)(1-6p+6p^2)/p^3"),
+        equal(third, c * (c - 1), "with c = (1 − p)/p: 0 at p = ½", r"\kappa_3 = c(c-1)"),
+        at_least(third.subs(c, 1 + t), 0, "positive for p < ½", r"\kappa_3 > 0\text{ at }c = 1+t,\ t > 0", strict=True),
+        at_least(-third.subs(c, 1 / (1 + t)), 0, "negative for p > ½", r"-\kappa_3 > 0\text{ at }c = 1/(1+t),\ t > 0",
+                 strict=True),
+    ]  # fmt: skip
 
 
-def _generating(rng: "np.random.Generator") -> Pair:
+def _generating(rng: "np.random.Generator", shift: float = 0.0) -> Pair:
     """Compare κ₃ and κ₄ with derivatives of log E exp(tρ) by Cauchy's integral on a circle."""
     import numpy as np
 
@@ -239,7 +248,11 @@ def _generating(rng: "np.random.Generator") -> Pair:
     values = np.log(p * np.exp(radius * turn / p) + 1 - p)
     found = np.real((values * turn**-order).mean()) / radius**order * (1, 1, 2, 6, 24)[order]
     stated = (0.0, 1.0, (1 - p) / p, (1 - p) * (1 - 2 * p) / p**2, (1 - p) * (1 - 6 * p + 6 * p**2) / p**3)[order]
-    return Pair(stated, float(found), {"p": p, "order": float(order)})
+    return Pair(stated + shift * (order == 4) * 3 * ((1 - p) / p) ** 2, float(found), {"p": p, "order": float(order)})
+
+
+def _moments(rng: "np.random.Generator") -> Pair:
+    return _generating(rng, shift=1.0)
 
 
 CUMULANTS: Final = Claim(
@@ -251,7 +264,13 @@ CUMULANTS: Final = Claim(
     relation="equal",
     parameters={"p": "0 < p < 1"},
     derive=proof(_cumulants, "c = (1 − p)/p > 0"),
-    solve=numbers(_generating, draws=60, what="The formulas against Cauchy's integral of the log generating function."),
+    solve=numbers(
+        _generating,
+        draws=60,
+        control=_moments,
+        what="The formulas against Cauchy's integral of the log "
+        "generating function; the control has the fourth moment for the fourth cumulant.",
+    ),
     observe=FORMAL,
     tolerance="FLOAT64: 1e-10, scaled by 1 + |v|",
 )

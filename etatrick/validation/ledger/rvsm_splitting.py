@@ -20,17 +20,21 @@ def _envelopes() -> list[Fact]:
     from etatrick.validation.routes.facts import at_least, conditions, equal
 
     t, b, d, u = sp.symbols("lambda beta d u", positive=True)
-    huber = derive(penalty="Piecewise((w**2/2, w < 1), (w - 1/2, True))")
+    cost = t * u + b * (w - u) ** 2 / 2
+    huber, name = (
+        derive(penalty="Piecewise((w**2/2, w < 1), (w - 1/2, True))"),
+        r"\text{Huber's function},\ \lambda=\beta=1",
+    )
     return [
-        equal((t * u + b * (w - u) ** 2 / 2).subs(u, w - t / b), t * w - t**2 / (2 * b),
-              "ℓ1 beyond λ/β, at u = w − λ/β: the linear piece of Huber's function"),
-        equal(sp.diff(t * u + b * (w - u) ** 2 / 2, u).subs(u, w - t / b), 0, "where u is stationary"),
-        at_least(t * u + b * (t / b / (1 + d) - u) ** 2 / 2, b * (t / b / (1 + d)) ** 2 / 2,
-                 "below λ/β u = 0 is best: the quadratic piece", rising=u),
-        equal((b * w**2 / 2).subs(w, sp.sqrt(2 * t / b)), t, "ℓ0: u = 0 costs βw²/2 and u = w costs λ; they tie at "
-              "√(2λ/β)"),
-        *conditions(huber, "subquadratic", "monotone", of=r"\text{Huber}"),
-        *conditions(huber, "exact_zeros", of=r"\text{Huber}", wanted="fails"),
+        equal(sp.Subs(sp.Derivative(cost, u), u, w - t / b), 0, "ℓ1 beyond λ/β: u = w − λ/β is stationary"),
+        equal(sp.Subs(cost, u, w - t / b), t * w - t**2 / (2 * b), "and leaves the linear piece of Huber's function"),
+        at_least(cost.subs(w, t / b / (1 + d)), b * (t / b / (1 + d)) ** 2 / 2, "below λ/β u = 0 is best: the "
+                 "quadratic piece", r"\lambda u+\tfrac\beta2(w-u)^2 \ge \tfrac\beta2w^2,\ w=\frac{\lambda}{\beta(1+d)}",
+                 rising=u),
+        equal(sp.Subs(b * w**2 / 2, w, sp.sqrt(2 * t / b)), t, "ℓ0: u = 0 costs βw²/2, u = w costs λ, and other u "
+              "more; they tie at √(2λ/β)"),
+        *conditions(huber, "subquadratic", "monotone", of=name),
+        *conditions(huber, "exact_zeros", of=name, wanted="fails"),
     ]  # fmt: skip
 
 
@@ -62,8 +66,8 @@ ENVELOPE: Final = Claim(
     r"$\min(\tfrac\beta2w^2,\lambda)$ for $\ell_0$; a group lasso term in $W$ is left as it is.",
     source=f"{DINH}; {BUI}, at a fixed β; the reading {OURS}",
     relation="equal",
-    parameters={"λ, β": "λ, β > 0"},
-    derive=proof(_envelopes, "w, λ, β > 0", seconds=2),
+    parameters={"λ": "λ > 0", "β": "β > 0"},
+    derive=proof(_envelopes, "w, u, λ, β, d > 0", seconds=2),
     solve=numbers(_envelope, draws=40, tolerance="SOLVER", control=_unrelaxed, what="The formula against the least "
                   "over u on a grid that closes in; the control reads the penalty of U as one of W."),
     observe=FORMAL,
@@ -78,20 +82,24 @@ def _sparse_said() -> list[Fact]:
 
     b, d = sp.symbols("beta d", positive=True)
     v = sp.sqrt(2) / (1 + d)
-    return [equal(v / (1 + b), 0, "one unit column, λ = β: W = 0 where |v| stays below the threshold")]
+    return [equal(v / (1 + b), 0, "one unit column, ℓ0 and λ = β: W = v/(1 + β) is 0 for a least-squares weight v = "
+                  "√2/(1 + d) below the threshold √2", r"W = \frac{v}{1+\beta} = 0")]  # fmt: skip
 
 
 def _sparse_holds() -> list[Fact]:
     import sympy as sp
 
-    from etatrick.validation.routes.facts import at_least, equal
+    from etatrick.validation.routes.facts import at_least, equal, tends
 
-    b, v, x, g = sp.symbols("beta v x g", positive=True)
+    b, v, x = sp.symbols("beta v x", positive=True)
     return [
-        equal(sp.diff((x - v) ** 2 / 2 + b * x**2 / 2, x).subs(x, v / (1 + b)), 0, "with U = 0, W = v/(1 + β)"),
+        equal(sp.Subs(sp.Derivative((x - v) ** 2 / 2 + b * x**2 / 2, x), x, v / (1 + b)), 0, "with U = 0 the "
+              "least-squares weight v becomes W = v/(1 + β)"),
         at_least(v / (1 + b), 0, "which is not 0", strict=True),
-        equal(sp.diff(g * x + b * x**2 / 2, x).subs(x, 0), g, "in general W = 0 is stationary only if ∂L = 0 there: "
-              "the envelope has slope 0 at 0, for every P"),
+        tends(b * x**2 / 2 / x, x, 0, 0, "for every P ≥ 0 with P(0) = 0 the envelope, which u = 0 bounds by βx²/2, has "
+              "slope 0 at 0: there W is stationary only if ∂L = 0",
+              r"0 \le \frac1x\min_u\left[\lambda P(u)+\tfrac\beta2(x-u)^2\right] \le \frac1x\cdot\frac{\beta x^2}{2} "
+              r"\to 0,\quad x\to 0^+"),
     ]  # fmt: skip
 
 
@@ -123,9 +131,9 @@ W_SPARSE: Final = Claim(
     statement=r"Training with $\lambda P(U)+\tfrac\beta2\lVert W-U\rVert^2$ makes weights $W$ exactly 0.",
     source=f"how the sparsity of {BUI} is often read; there W is evaluated, with $|w|<10^{{-5}}$ counted as 0",
     relation="corrected",
-    parameters={"λ, β": "λ, β > 0"},
-    corrected=r"Only $U$ is exactly sparse. Below the threshold $W=v/(1+\beta)$ for a unit column: the envelope has "
-    r"slope 0 at 0 for every $P$.",
+    parameters={"λ": "λ > 0", "β": "β > 0"},
+    corrected=r"Only $U$ is exactly sparse. For a unit column with the least-squares weight $v$ below the threshold "
+    r"$W=v/(1+\beta)$: the envelope has slope 0 at 0 for every $P\ge0$ with $P(0)=0$.",
     derive=refutation(_sparse_said, _sparse_holds, "v, β, λ > 0, one unit column"),
     solve=mismatch(_w_is_sparse, _w_is_shrunk, draws=40, seconds=0.5, what="U = 0, and v/(1 + β), against W after 300 "
                    "alternating steps, for ℓ1 and ℓ0."),
@@ -139,18 +147,16 @@ def _descent_steps() -> list[Fact]:
 
     from etatrick.validation.routes.facts import at_least, equal
 
-    g, c, d = sp.symbols("g c d", positive=True)  # c = β + L
+    g, c, d = sp.symbols("g c d", positive=True)  # c = β + K
     step = 2 / (c + d)
     change = -step * g**2 + c * step**2 * g**2 / 2
     return [
-        equal(
-            change,
-            -(g**2) * step * d / (c + d),
-            "the step's bound, with c = β + L and η = 2/(c + d)",
-            r"-\eta g^2+\tfrac{\beta+L}2\eta^2g^2 = -\eta g^2\big(1-\tfrac{\eta(\beta+L)}2\big)",
-        ),
-        at_least(0, change, "is negative for every η below 2/(β + L); the step in U minimises"),
-    ]
+        equal(change, -(g**2) * step * d / (c + d), "the descent lemma's bound on the change by a step in W against "
+              "the gradient g, with c = β + K and η = 2/(c + d)",
+              r"-\eta g^2+\tfrac{\beta+K}2\eta^2g^2 = -\eta g^2\,\frac{d}{c+d}"),
+        at_least(0, change, "is negative for every η below 2/(β + K); the step in U minimises over U",
+                 r"0 > -\eta g^2+\tfrac{\beta+K}2\eta^2g^2", strict=True),
+    ]  # fmt: skip
 
 
 def _descending(rng: "np.random.Generator", factor: float = 0.0) -> Pair:
@@ -173,7 +179,7 @@ def _descending(rng: "np.random.Generator", factor: float = 0.0) -> Pair:
         after = w - size * (gram @ w - X.T @ y + b * (w - u))
         chosen = nearest(after)
         rise, w, u = max(rise, value(after, chosen) - value(w, u)), after, chosen
-    return Pair(0.0, rise, {"λ": t, "β": b, "η(β + L)": size * (b + float(np.linalg.eigvalsh(gram)[-1]))})
+    return Pair(0.0, rise, {"λ": t, "β": b, "η(β + K)": size * (b + float(np.linalg.eigvalsh(gram)[-1]))})
 
 
 def _overshooting(rng: "np.random.Generator") -> Pair:
@@ -182,16 +188,16 @@ def _overshooting(rng: "np.random.Generator") -> Pair:
 
 DESCENT: Final = Claim(
     id="rvsm/descent",
-    title="Splitting descends for steps below 2/(β + L)",
-    statement=r"If $\nabla L$ is $L$-Lipschitz and $\eta<2/(\beta+L)$, a gradient step in $W$ followed by "
+    title="Splitting descends for steps below 2/(β + K)",
+    statement=r"If $\nabla L$ is $K$-Lipschitz and $\eta<2/(\beta+K)$, a gradient step $\eta$ in $W$ followed by "
     r"$U\leftarrow\mathrm{prox}_{(\lambda/\beta)P}(W)$ never increases "
     r"$L(W)+\lambda P(U)+\tfrac\beta2\lVert W-U\rVert^2$.",
     source=f"{DINH}, descent theorem for ℓ0; the same for {BUI}",
     relation="upper",
-    parameters={"η": "0 < η < 2/(β + L)", "λ, β": "λ, β > 0"},
-    derive=proof(_descent_steps, "c = β + L > 0, d > 0"),
+    parameters={"η": "0 < η < 2/(β + K)", "λ": "λ > 0", "β": "β > 0"},
+    derive=proof(_descent_steps, "c = β + K > 0; d, g > 0"),
     solve=numbers(_descending, draws=40, tolerance="CERTIFICATE", relation="upper", control=_overshooting, seconds=0.5,
-                  what="0 against the largest rise over 25 steps, for ℓ1 and ℓ0; the control takes η = 2.5/(β + L)."),
+                  what="0 against the largest rise over 25 steps, for ℓ1 and ℓ0; the control takes η = 2.5/(β + K)."),
     observe=FORMAL,
     tolerance="CERTIFICATE: 1e-12, scaled by 1 + |v|",
 )  # fmt: skip
@@ -204,7 +210,8 @@ def _percentile_said() -> list[Fact]:
 
     a = sp.Symbol("a", positive=True)
     share = (1 + a) / (2 + a)  # asked for: between ½ and 1
-    return [equal(2 * share - 1, share, "the share of |w| below the signed percentile is the share asked for")]
+    return [equal(2 * share - 1, share, "the share of |w| below the p-percentile of w, P(|w| ≤ q) = 2p − 1, is p",
+                  r"2p-1 = p,\quad p=\frac{1+a}{2+a}")]  # fmt: skip
 
 
 def _percentile_holds() -> list[Fact]:
@@ -212,16 +219,15 @@ def _percentile_holds() -> list[Fact]:
 
     from etatrick.validation.routes.facts import equal
 
-    s, q = sp.symbols("s q", positive=True)
+    s, q, p = sp.symbols("s q p", positive=True)
     x = sp.Symbol("x", real=True)
     law = sp.exp(-(x**2) / (2 * s**2)) / (s * sp.sqrt(2 * sp.pi))
     below, within = (sp.integrate(law, (x, low, q)).rewrite(sp.erf) for low in (-sp.oo, -q))
     return [
-        equal(
-            within, 2 * below - 1, "of normal weights; by symmetry of any symmetric law", r"P(|w|\le q)=2P(w\le q)-1"
-        ),
-        equal(2 * sp.Rational(4, 5) - 1, sp.Rational(3, 5), "asked for 80 %, it prunes 60 %"),
-    ]
+        equal(within, 2 * below - 1, "of normal weights, integrated; by symmetry of those of any symmetric law",
+              r"P(|w|\le q)=2P(w\le q)-1"),
+        equal(sp.Subs(2 * p - 1, p, sp.Rational(4, 5)), sp.Rational(3, 5), "asked for 80 %, it prunes 60 %"),
+    ]  # fmt: skip
 
 
 def _pruned(rng: "np.random.Generator", signed: bool = True) -> Pair:
@@ -232,7 +238,7 @@ def _pruned(rng: "np.random.Generator", signed: bool = True) -> Pair:
     level = share if signed else (1 + share) / 2
     quantile = NormalDist().inv_cdf(level) if law else -math.log(2 * (1 - level))
     pruned = math.erf(quantile / 2**0.5) if law else -math.expm1(-quantile)
-    return Pair(share, pruned, {"share": share, "normal": float(law)})
+    return Pair(share, pruned, {"p": share, "normal": float(law)})
 
 
 def _pruned_by_size(rng: "np.random.Generator") -> Pair:
@@ -245,7 +251,7 @@ PERCENTILE: Final = Claim(
     statement=r"As coded: weights with $|w|$ below the $p$-percentile of the signed weights are set to 0, a share $p$.",
     source="the public code behind the comparison of ADMM and RVSM on adversarially trained networks",
     relation="corrected",
-    parameters={"p": "½ < p < 1", "w": "symmetric weights"},
+    parameters={"p": "½ < p < 1", "w": "weights of a symmetric law"},
     corrected=r"Of symmetric weights the share $2p-1$ is pruned (60 % for 80 %); the percentile of $|w|$ gives $p$.",
     derive=refutation(_percentile_said, _percentile_holds, "symmetric laws; the formula for normal weights"),
     solve=mismatch(_pruned, _pruned_by_size, draws=40, what="The share asked for against the share that is pruned, for "

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING, Final
 
 from etatrick.validation.claim import Claim
-from etatrick.validation.ledger.theorems import FORMAL, OURS, SOURCE, zoomed
+from etatrick.validation.ledger.theorems import FORMAL, OURS, SOURCE, about, zoomed
 from etatrick.validation.routes import Fact, Pair, mismatch, numbers, proof, refutation
 
 if TYPE_CHECKING:
@@ -20,16 +20,19 @@ def _schedules() -> list[Fact]:
     root = sp.sqrt(w**2 + tau**2)
     z = sp.exp(-w / tau)
     rules = {
-        "w/(w+τ) is the lasso": (w / (w + tau), tau * w),
-        "w²/(w²+τ²) is a logarithm": (w**2 / (w**2 + tau**2), tau**2 * sp.log(w)),
-        "w/√(w²+τ²)": (w / root, (w * root + tau**2 * sp.asinh(w / tau) - w**2) / 2),
-        "1 − e^(−w/τ) is Debye's function": (
-            1 - z, tau**2 * (sp.pi**2 / 6 - sp.polylog(2, z)) + tau * w * sp.log(1 - z)),
+        "α = w/(w + τ): the lasso": (w / (w + tau), tau * w),
+        "α = w²/(w² + τ²): a logarithm": (w**2 / (w**2 + tau**2), tau**2 * sp.log(w)),
+        "α = w/√(w² + τ²)": (w / root, (w * root + tau**2 * sp.asinh(w / tau) - w**2) / 2),
+        "α = 1 − e^(−w/τ): Debye": (1 - z, tau**2 * (sp.pi**2 / 6 - sp.polylog(2, z)) + tau * w * sp.log(1 - z)),
+        "α = tanh(w/τ): twice Debye, at τ/2": (
+            sp.tanh(w / tau), tau**2 / 2 * (sp.pi**2 / 6 - sp.polylog(2, z**2)) + tau * w * sp.log(1 - z**2)),
     }  # fmt: skip
-    facts = [equal(sp.diff(p, w).expand(func=True), w * (1 - a) / a, name) for name, (a, p) in rules.items()]
+    facts = [equal(sp.Derivative(p, w), w * (1 - a) / a, name,
+                   rf"\frac{{d}}{{dw}}\left[{sp.latex(p)}\right] = w\,\frac{{1-\alpha}}\alpha")
+             for name, (a, p) in rules.items()]  # fmt: skip
     lasso = strategies["lasso_schedule"].duality
-    return [*facts, equal(lasso.penalty, tau * w, "the derivation agrees"),
-            *conditions(lasso, "exact_zeros", "convex", of=r"\alpha=w/(w+\tau)")]  # fmt: skip
+    return [*facts, equal(lasso.penalty, tau * w, "the penalty derived from w/(w + τ)", r"\Omega(w) = \tau w"),
+            *about("w/(w + τ)", conditions(lasso, "exact_zeros", "convex", of=r"\Omega(w) = \tau w"))]  # fmt: skip
 
 
 def _schedule_numbers(rng: "np.random.Generator") -> Pair:
@@ -57,14 +60,16 @@ def _schedule_numbers(rng: "np.random.Generator") -> Pair:
 SCHEDULES: Final = Claim(
     id="strategies/designed-schedules",
     title="Simple schedules of the retain probability and their penalties",
-    statement=r"$\alpha=w/(w+\tau)$ imposes the lasso $\tau|w|$; $w^2/(w^2+\tau^2)$ imposes $\tau^2\log|w|$; "
-    r"$w/\sqrt{w^2+\tau^2}$ imposes $\tfrac12[w\sqrt{w^2+\tau^2}+\tau^2\mathrm{asinh}(w/\tau)-w^2]$; $1-e^{-w/\tau}$ "
-    r"and $\tanh(w/\tau)$ impose Debye functions.",
+    statement=r"$\alpha=w/(w+\tau)$ imposes the lasso $\tau|w|$; $w^2/(w^2+\tau^2)$ imposes $\tau^2\log|w|$, "
+    r"$-\infty$ at 0; $w/\sqrt{w^2+\tau^2}$ imposes "
+    r"$\tfrac12[w\sqrt{w^2+\tau^2}+\tau^2\,\mathrm{asinh}(w/\tau)-w^2]$; $1-e^{-w/\tau}$ and $\tanh(w/\tau)$ impose "
+    r"Debye functions.",
     source=OURS,
     relation="equal",
-    parameters={"τ": "τ > 0"},
-    derive=proof(_schedules, "w, τ > 0", seconds=4),
-    solve=numbers(_schedule_numbers, draws=60, what="Closed forms against ∫t(1 − α)/α dt by quadrature, tanh too."),
+    parameters={"τ": "> 0"},
+    derive=proof(_schedules, "w, τ > 0", seconds=8),
+    solve=numbers(_schedule_numbers, draws=60, what="Closed forms against ∫t(1 − α)/α dt by quadrature, for the "
+                  "schedules w/(w + τ), w/√(w² + τ²) and tanh(w/τ), numbered 0 to 2."),
     observe=FORMAL,
     tolerance="FLOAT64: 1e-10, scaled by 1 + |v|",
 )  # fmt: skip
@@ -83,15 +88,18 @@ def _superquadratic() -> list[Fact]:
     from etatrick.theory import derive, eta, w
     from etatrick.validation.routes.facts import equal, tends
 
-    fourth = derive(alpha="1/(1 + w**2)").penalty
+    alpha, fourth = 1 / (1 + w**2), derive(alpha="1/(1 + w**2)").penalty
     return [
-        equal(fourth, w**4 / 4, "its gradient is that of w⁴/4"),
-        tends(2 * fourth - w**2 / eta, w, sp.oo, sp.oo, "and no f is large enough: sup of 2Ω − w²/η is +∞"),
-    ]
+        equal(sp.Derivative(w**4 / 4, w), w * (1 - alpha) / alpha, "its gradient, w(1 − α)/α, is that of w⁴/4",
+              r"\frac{d}{dw}\frac{w^4}4 = w\,\frac{1-\alpha}{\alpha},\quad \alpha = \frac1{1+w^2}"),
+        equal(fourth, w**4 / 4, "which is derived from the rule, too", r"\Omega(w) = w^4/4"),
+        tends(2 * fourth - w**2 / eta, w, sp.oo, sp.oo, "and no f is large enough: sup of 2Ω − w²/η is +∞",
+              r"\lim_{w\to\infty} \left[2\Omega(w) - w^2/\eta\right] = \infty"),
+    ]  # fmt: skip
 
 
 def _inverse_rule(rng: "np.random.Generator") -> Pair:
-    """Compare w⁴/4 with the minimum over η, f by formula (6), of the rule that drops large weights more."""
+    """Compare w⁴/4 with the minimum over η, f by the envelope, of the rule that drops large weights more."""
     import numpy as np
 
     x = float(rng.uniform(0.5, 2))
@@ -113,12 +121,13 @@ NEGATIVE: Final = Claim(
     statement=r"Every positive continuous rule, such as $\alpha=1/(1+w^2)$, is the η-trick of some penalty.",
     source=f"a negative control: theorem B of {SOURCE} without its monotonicity",
     relation="refuted",
-    parameters={"w": "w > 0"},
+    parameters={"w": "> 0"},
     corrected=r"The rule has the gradient of $w^4/4$, which is superquadratic: $\max_w[2\Omega-w^2/\eta]=\infty$, so "
     r"no dual exists.",
     derive=refutation(_said_dual, _superquadratic, "w > 0", seconds=2),
-    solve=mismatch(_inverse_rule, _rising_rule, draws=20, what="Ω against the minimum over η with f of formula (6), "
-                   "for this rule and for the lasso's."),
+    solve=mismatch(_inverse_rule, _rising_rule, draws=20, what="Ω against half the minimum over η of w²/η + f(η), "
+                   "f(η̂) = 2Ω − wΩ′: for this rule, whose energy has no lower bound (the search ends at η = e⁻³), and "
+                   "for the lasso's."),
     observe=FORMAL,
     tolerance="FLOAT64: 1e-10, scaled by 1 + |v|",
 )  # fmt: skip
@@ -130,41 +139,54 @@ def _targeted() -> list[Fact]:
 
     top, trimmed = (strategies["magnitude_pruning"](k=2).duality,
                     strategies["targeted_dropout"](k=2, retain=0.5).duality)  # fmt: skip
+    ridge = r"\Omega(w) = \tfrac12\sum_{i>2}|w|_{(i)}^2"
     return [
-        *conditions(top, "subquadratic", of=r"\text{top-}k"),
-        *conditions(trimmed, "subquadratic", of=r"\text{targeted}"),
-        *conditions(trimmed, "exact_zeros", "convex", of=r"\text{targeted}", wanted="fails"),
-    ]
+        *about("targeted dropout", conditions(trimmed, "subquadratic", of=ridge)),
+        *about("targeted dropout", conditions(trimmed, "exact_zeros", "convex", of=ridge, wanted="fails")),
+        *about("pruning", conditions(top, "subquadratic", of=r"\Omega(w) = 0\ \text{if}\ \lVert w\rVert_0\le2,"
+                                     r"\ \text{else}\ \infty")),
+    ]  # fmt: skip
 
 
 def _trimmed(rng: "np.random.Generator") -> Pair:
-    """Compare (1/2η₀)Σ of the smallest squares with the least over all choices of k weights that are not dropped."""
-    import itertools
-
+    """Compare Ω with what dropping the 6 − k smallest weights adds to the mean of ½‖y − s∘w‖², over all masks."""
     import numpy as np
 
-    weights, k, retain = rng.standard_normal(6), int(rng.integers(1, 5)), float(rng.uniform(0.2, 0.9))
-    scale = retain / (1 - retain)
-    least = min(
-        float((np.delete(weights, kept) ** 2).sum()) / (2 * scale) for kept in itertools.combinations(range(6), k)
-    )
     from etatrick.theory import strategies
+    from etatrick.validation.ledger.algorithms import over_masks
 
+    weights, y, k = rng.standard_normal(6), rng.standard_normal(6), int(rng.integers(1, 5))
+    retain = float(rng.uniform(0.2, 0.9))
+    alpha = np.where(np.abs(weights) >= np.sort(np.abs(weights))[6 - k], 1.0, retain)
+    added = over_masks(np.eye(6), y, weights, alpha)[0] - float(((y - weights) ** 2).sum()) / 2
     stated = strategies["targeted_dropout"](k=k, retain=retain).duality.penalty_at(weights)
-    return Pair(float(stated), least, {"k": float(k), "α": retain})
+    return Pair(float(stated), added, {"k": float(k), "α": retain})
+
+
+def _untrimmed(rng: "np.random.Generator") -> Pair:
+    import numpy as np
+
+    from etatrick.validation.ledger.algorithms import over_masks
+
+    weights, y, retain = rng.standard_normal(6), rng.standard_normal(6), float(rng.uniform(0.2, 0.9))
+    alpha = np.where(np.abs(weights) >= np.sort(np.abs(weights))[4], 1.0, retain)
+    added = over_masks(np.eye(6), y, weights, alpha)[0] - float(((y - weights) ** 2).sum()) / 2
+    return Pair(float((weights**2).sum()) * (1 - retain) / retain / 2, added, {"k": 2.0, "α": retain})
 
 
 TARGETED: Final = Claim(
     id="strategies/targeted-dropout",
     title="Targeted dropout is a trimmed ridge, and magnitude pruning its limit",
     statement=r"Dropping the $d-k$ smallest weights with retain probability $\alpha$ imposes "
-    r"$\Omega(w)=\tfrac1{2\eta_0}\sum_{i>k}|w|_{(i)}^2$, $\eta_0=\alpha/(1-\alpha)$: subquadratic, not separable, "
-    r"smooth at 0. Pruning them imposes the indicator of $\lVert w\rVert_0\le k$.",
+    r"$\Omega(w)=\tfrac1{2\eta_0}\sum_{i>k}|w|_{(i)}^2$, $|w|_{(1)}\ge|w|_{(2)}\ge\dots$, "
+    r"$\eta_0=\alpha/(1-\alpha)$: subquadratic, not separable, smooth at 0. Pruning them "
+    r"imposes the indicator of $\lVert w\rVert_0\le k$.",
     source="Gomez et al. 2019 (the rule); the penalty " + OURS,
     relation="equal",
     parameters={"k": "1 ≤ k < d", "α": "0 < α < 1"},
     derive=proof(_targeted, "k = 2, α = ½", seconds=1),
-    solve=numbers(_trimmed, draws=60, what="The trimmed ridge against the least over all choices of k free weights."),
+    solve=numbers(_trimmed, draws=60, control=_untrimmed, what="The trimmed ridge against what dropping the smallest "
+                  "of six weights adds to ½‖y − s∘w‖², averaged over all masks; the control is the ridge of all six."),
     observe=FORMAL,
     tolerance="FLOAT64: 1e-10, scaled by 1 + |v|",
 )  # fmt: skip
@@ -177,16 +199,19 @@ def _clamped() -> list[Fact]:
     from etatrick.validation.routes.facts import conditions, equal, tends
 
     floored = clamped(derive(penalty="log(1 + w)"), retain=0.5, strength=1)
-    level = floored.eta_hat.args[0][0]
-    near, far = (row[0] for row in floored.penalty.args)
-    (edge,) = (root for root in sp.solve(w * (w + 1) - level, w) if root.is_positive)
+    (near, knee), (far, _) = floored.penalty.args
+    edge, shift = (sp.sqrt(5) - 1) / 2, sp.Symbol("w_m")  # the root of w(w + 1) = ηₘ = 1
     return [
-        equal(near, w**2 / (2 * level), "ridge up to the weight whose α is the floor"),
-        equal(sp.diff(far, w), sp.diff(sp.log(1 + w), w), "beyond it the old slope"),
-        equal(sp.simplify((far - near).subs(w, edge)), 0, "without a jump"),
-        *conditions(floored, "subquadratic", of=r"\alpha\ge\tfrac12"),
-        tends(sp.diff(near, w), w, 0, 0, "no slope at 0, so no weight is held there"),
-    ]
+        equal(sp.Subs(w * (w + 1), w, edge), 1, "log-sum, αₘ = ½, λ = 1: η̂ is ηₘ = 1 at this weight wₘ"),
+        equal(knee.rhs, edge, "where the penalty that is derived changes", rf"{shift} = {sp.latex(edge)}"),
+        equal(near, w**2 / 2, "it is ridge up to there", r"\Omega_m(w) = w^2/(2\eta_m) = w^2/2,\quad w \le w_m"),
+        equal(sp.diff(far, w), 1 / (1 + w), "and has log-sum's slope beyond",
+              r"\Omega_m'(w) = \frac1{1+w},\quad w > w_m"),
+        equal(sp.Subs(far, w, edge), edge**2 / 2, "without a jump", r"\Omega_m(w_m^+) = w_m^2/2"),
+        *about("log-sum, αₘ = ½", conditions(floored, "subquadratic", of=r"\Omega_m(\sqrt u)\ \text{concave in}\ u")),
+        tends(sp.diff(near, w), w, 0, 0, "no slope at 0, so no weight is held there",
+              r"\lim_{w\to0^+} \Omega_m'(w) = 0"),
+    ]  # fmt: skip
 
 
 def _floored(rng: "np.random.Generator") -> Pair:
@@ -214,9 +239,10 @@ CLAMPED: Final = Claim(
     r"the weight with $\hat\eta=\eta_m$ and $\Omega$ plus a constant beyond; no weight is then exactly 0.",
     source=OURS,
     relation="equal",
-    parameters={"α_m": "0 < α_m < 1", "λ": "λ > 0"},
-    derive=proof(_clamped, "w > 0, log-sum, α_m = 1/2", seconds=3),
-    solve=numbers(_floored, draws=12, seconds=4, what="The clamped form against ∫t(1 − α)/α dt with the floored α."),
+    parameters={r"$\alpha_m$": "between 0 and 1", "λ": "> 0"},
+    derive=proof(_clamped, "w > 0, log-sum, αₘ = ½, λ = 1", seconds=3),
+    solve=numbers(_floored, draws=12, seconds=4, what="For log-sum, ε = λ = 1, the clamped form against "
+                  "∫t(1 − α)/α dt with the floored α."),
     observe=FORMAL,
     tolerance="FLOAT64: 1e-10, scaled by 1 + |v|",
 )  # fmt: skip

@@ -25,15 +25,17 @@ def _detached(barrier: bool) -> list[Fact]:
 
     c, odds, x, v = sp.symbols("c lambda x v", positive=True)
     held = mean_over((w + (w + c) * x - v) * (1 + (1 + c / w) * x), x, odds) - (w - v)
+    shown = r"\mathbb E\left[(\tilde w-v)\,\frac{\tilde w}{w}\right]-(w-v) = "
     if not barrier:
-        return [equal(held, odds * (w + c), "the slope of ridge and ℓ1, λ(w + c)")]
+        return [equal(held, odds * (w + c), "the detached gradient of ½(w̃ − v)², less that of the fit, is the slope "
+                      "of ridge and ℓ1, with λ = τ/(1 − τ)", shown + r"\lambda(w+c)")]  # fmt: skip
     integral = odds * (w**2 / 2 + 2 * c * w + c**2 * sp.log(w))
     return [
-        equal(held, odds * (w + c) ** 2 / w, "the mean detached gradient charges λ(w + c)²/w"),
-        equal(sp.diff(integral, w), odds * (w + c) ** 2 / w, "whose integral has the barrier λc² log w",
-              r"\Omega = \lambda(\tfrac12w^2+2cw+c^2\log w)"),
-        tends(integral.subs({c: 1, odds: 1}), w, 0, -sp.oo, "which is −∞ at 0"),
-        equal(shakeout(c=1, drop=0.5).detached.eta_hat, w**2 / (w + 1) ** 2, "as the theory derives it: η̂ ~ w²/c²"),
+        equal(held, odds * (w + c) ** 2 / w, "it is this slope", shown + r"\lambda\,\frac{(w+c)^2}{w}"),
+        equal(sp.Derivative(integral, w), odds * (w + c) ** 2 / w, "whose integral has the barrier λc² log w"),
+        tends(integral, w, 0, -sp.oo, "which is −∞ at 0"),
+        equal(shakeout(c=1, drop=0.5).detached.eta_hat, w**2 / (w + 1) ** 2, "w over this slope, as the theory "
+              "derives it at c = 1, τ = ½", r"\hat\eta_{\text{detached}}(w) = \frac{w^2}{(w+1)^2}"),
     ]  # fmt: skip
 
 
@@ -66,8 +68,8 @@ BARRIER: Final = Claim(
     source=f"{OURS}; the recipe that serves dropout and Sparseout",
     relation="refuted",
     parameters={"τ": "0 < τ < 1", "c": "c > 0"},
-    corrected=r"Detached, $\Omega'=\lambda(w+c)^2/w$, so $\Omega=\lambda(\tfrac12w^2+2c|w|+c^2\log|w|)$, which is "
-    r"$-\infty$ at 0 and attracts every weight.",
+    corrected=r"Detached, the slope is $\lambda(w+c)^2/w$ for $w>0$, $\lambda=\tau/(1-\tau)$, so that "
+    r"$\Omega=\lambda(\tfrac12w^2+2c|w|+c^2\log|w|)$, which is $-\infty$ at 0: there the loss is least for any data.",
     derive=refutation(_said_detachable, _truly_barrier, "w, v, c > 0, λ = τ/(1 − τ)"),
     solve=mismatch(_pull, _pull_right, draws=60, what="Each slope against the mean of the detached gradient."),
     observe=FORMAL,
@@ -85,9 +87,11 @@ def _smoothed(pull: bool) -> list[Fact]:
     bump = t / sp.cosh(t * w) ** 2
     surrogate = mean_over((w + (w + c) * x - v) * (1 + (1 + c * bump) * x), x, odds) - (w - v)
     extra = c * bump if pull else 0
-    facts = [equal(surrogate, odds * (w + c) * (1 + extra), "the mean gradient of the code less that of the fit",
-                   r"\lambda(w+c)(1+c\,t\,\mathrm{sech}^2tw)" if pull else r"\lambda(w+c)")]  # fmt: skip
-    return facts if not pull else [*facts, at_least(bump, 0, "an additional pull towards 0", strict=True)]
+    facts = [equal(surrogate, odds * (w + c) * (1 + extra), "the mean gradient of the code on ½(w̃ − v)², with λ = "
+                   "τ/(1 − τ) and ξ = ρ − 1, less that of the fit",
+                   r"\mathbb E\big[(\tilde w-v)(1+(1+c\,t\,\mathrm{sech}^2tw)\,\xi)\big]-(w-v) = "
+                   + (r"\lambda(w+c)(1+c\,t\,\mathrm{sech}^2tw)" if pull else r"\lambda(w+c)"))]  # fmt: skip
+    return facts if not pull else [*facts, at_least(bump, 0, "the additional pull is towards 0", strict=True)]
 
 
 def _said_exact() -> list[Fact]:
@@ -171,12 +175,13 @@ def rest(pull: float) -> Any:
 SMOOTH: Final = Claim(
     id="shakeout/smooth-sign-in-the-code",
     title="The smooth sign of the code's backward pass adds a pull towards 0",
-    statement=r"Training with the published layer minimises the loss with ridge and ℓ1, $\lambda(\tfrac12w^2+c|w|)$.",
+    statement=r"Training with the published layer minimises the loss with ridge and ℓ1, $\lambda(\tfrac12w^2+c|w|)$, "
+    r"$\lambda=\tau/(1-\tau)$.",
     source=f"{PAPER}; the published layer replaces the slope of sgn by t·sech²(tw), t = 1 by default",
     relation="corrected",
-    parameters={"t": "t > 0", "c": "c > 0"},
-    corrected=r"Its mean gradient is that of the fit plus $\lambda(w+c\,\mathrm{sgn}w)(1+c\,t\,\mathrm{sech}^2tw)$: "
-    r"weights smaller than about $1/t$ are pulled harder.",
+    parameters={"τ": "0 < τ < 1", "t": "t > 0", "c": "c > 0"},
+    corrected=r"For an input of 1 its mean gradient is that of the fit plus "
+    r"$\lambda(w+c\,\mathrm{sgn}w)(1+c\,t\,\mathrm{sech}^2tw)$: weights below about $1/t$ are pulled markedly harder.",
     derive=refutation(_said_exact, _truly_pulled, "w, v, c, t > 0, λ = τ/(1 − τ)"),
     solve=mismatch(_backward, _backward_right, draws=60, what="Each slope against the mean of the code's gradient over "
                    "all masks."),
@@ -198,8 +203,9 @@ def _said_needed() -> list[Fact]:
     from etatrick.validation.routes.facts import at_least
 
     masked, products = _outputs()
-    return [at_least((masked - products) ** 2, 0, "no form without masked weights gives the output", strict=True,
-                     latex=r"(y-y_{\text{two matmuls}})^2 > 0")]  # fmt: skip
+    shown = r"(x\tilde W-y)^2 > 0,\quad y=(x\circ\rho)W+c\,(x\circ(\rho-1))\,\mathrm{sgn}W"
+    return [at_least((masked - products) ** 2, 0, "two matmuls, without masked weights, miss the output; inputs x1, x2 "
+                     "with noise e, g, weights u, −v", shown, strict=True)]  # fmt: skip
 
 
 def _truly_products() -> list[Fact]:
@@ -236,7 +242,8 @@ PRODUCTS: Final = Claim(
     relation="refuted",
     parameters={"ρ": "one per input unit and example", "c": "c > 0"},
     corrected=r"With one mask per input unit, as it is defined, "
-    r"$x\tilde W=(x\circ\rho)W+c\,(x\circ(\rho-1))\,\mathrm{sgn}W$: two matmuls and $2BI$ masked numbers for $BIO$.",
+    r"$x\tilde W=(x\circ\rho)W+c\,(x\circ(\rho-1))\,\mathrm{sgn}W$: two matmuls, and $2BI$ masked numbers instead of "
+    r"$BIO$ for a batch of $B$, $I$ inputs and $O$ outputs.",
     derive=refutation(_said_needed, _truly_products, "x, weights and masks of any sign: polynomial identities"),
     solve=mismatch(_memory, _memory_right, draws=20, tolerance="EXACT", what="The masked numbers that are held, as "
                    "stated and in the two matmuls, whose outputs agree to 1e-12."),

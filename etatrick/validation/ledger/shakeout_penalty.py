@@ -26,9 +26,9 @@ def _moments() -> list[Fact]:
     mean = tau * dropped + (1 - tau) * kept
     return [
         equal(noisy.subs(x, odds), kept, "kept: w + (w + c)(ρ − 1)",
-              r"w+(w+c)\tfrac{\tau}{1-\tau} = (w+c\tau)/(1-\tau)"),
-        equal(noisy.subs(x, -1), dropped, "dropped"),
-        equal(mean, w, "the mean"),
+              r"w+(w+c)\tfrac{\tau}{1-\tau} = \tfrac{w+c\tau}{1-\tau}"),
+        equal(sp.Subs(noisy, x, -1), dropped, "dropped: ξ = ρ − 1 = −1", r"\left. w+(w+c)\,\xi\right|_{\xi=-1} = -c"),
+        equal(mean, w, "the mean", r"\mathbb E\tilde w = \tau\,(-c)+(1-\tau)\,\tfrac{w+c\tau}{1-\tau} = w"),
         equal(tau * dropped**2 + (1 - tau) * kept**2 - w**2, tau / (1 - tau) * (w + c) ** 2, "the variance",
               r"\mathrm{Var}\,\tilde w = \tfrac{\tau}{1-\tau}(|w|+c)^2"),
     ]  # fmt: skip
@@ -62,7 +62,7 @@ MOMENTS: Final = Claim(
     source=PAPER,
     relation="equal",
     parameters={"τ": "0 < τ < 1", "c": "c > 0"},
-    derive=proof(_moments, "w, c > 0, o = τ/(1 − τ)"),
+    derive=proof(_moments, "w, c > 0, 0 < τ < 1"),
     solve=numbers(_drawn, draws=60, control=_drawn_dropout, what="The first three moments of both forms; the control "
                   "is dropout."),
     observe=FORMAL,
@@ -80,14 +80,21 @@ def _charged(whole: bool) -> list[Fact]:
     y, c, k, x, o = sp.symbols("y c k x o", positive=True)
     odds = 1 / k
     noisy = mean_over((y - x * (w + (w + c) * o)) ** 2 / 2, o, odds)
-    at_zero = y**2 / 2  # sgn(0) = 0: a weight of 0 has no noise
-    jump = c**2 if whole else 0
-    facts = [equal(noisy - (y - x * w) ** 2 / 2 - (at_zero - y**2 / 2), odds / 2 * x**2 * (w**2 + 2 * c * w + jump),
-                   "the charge of w > 0 above that of 0" + (", with the ℓ0 part" if whole else ""))]  # fmt: skip
+    jump, shown = (c**2, "+c^2") if whole else (0, "")
+    facts = [
+        equal(
+            noisy - (y - x * w) ** 2 / 2,
+            odds / 2 * x**2 * (w**2 + 2 * c * w + jump),
+            "the charge of w > 0, with k = (1 − τ)/τ; 0 has no noise, as sgn 0 = 0, and no charge",
+            rf"\mathbb E\,\tfrac12(y-x\tilde w)^2-\tfrac12(y-xw)^2 = \tfrac{{x^2}}{{2k}}(w^2+2cw{shown})",
+        )
+    ]
     noise = shakeout(c=c, drop=1 / (1 + k))
     return facts if not whole else [
-        *facts, equal(noise.jump, odds * c**2 / 2, "the jump at 0", r"\Omega(0^+)-\Omega(0) = c^2/(2k)"),
-        *conditions(noise.differentiated, "subquadratic", "exact_zeros", of=r"\Omega"),
+        *facts, equal(noise.jump, odds * c**2 / 2, "the jump at 0, as the theory derives it",
+                      r"\Omega(0^+)-\Omega(0) = c^2/(2k)"),
+        *conditions(noise.differentiated, "subquadratic", "exact_zeros",
+                    of=r"\Omega(w) = \tfrac1{2k}(w^2+2c|w|+c^2\mathbf 1[w\ne0])"),
     ]  # fmt: skip
 
 
@@ -120,13 +127,13 @@ ELASTIC: Final = Claim(
     id="shakeout/elastic-net",
     title="Shakeout is an elastic net with an ℓ0 part",
     statement=r"In linear regression Shakeout charges the elastic net "
-    r"$\tfrac{\tau}{2(1-\tau)}\sum_js_j^2(w_j^2+2c|w_j|)$.",
+    r"$\tfrac{\tau}{2(1-\tau)}\sum_js_j^2(w_j^2+2c|w_j|)$, $s_j$ the length of column $j$.",
     source=f"{PAPER}: the AAAI version; the PAMI version has the third term",
     relation="corrected",
     parameters={"τ": "0 < τ < 1", "c": "c > 0"},
     corrected=r"It charges $\tfrac{\tau}{2(1-\tau)}\sum_js_j^2(w_j^2+2c|w_j|+c^2\mathbf 1[w_j\ne0])$. The jump has no "
     r"gradient: training by gradients sees the elastic net, a comparison of losses sees all three.",
-    derive=refutation(_elastic, _with_jump, "w, x, y, c > 0, 1/k = τ/(1 − τ)", seconds=2),
+    derive=refutation(_elastic, _with_jump, "w, x, y, c > 0, k = (1 − τ)/τ", seconds=2),
     solve=mismatch(_charges, _charges_right, draws=40, what="Both formulas against the mean over all masks, at weights "
                    "of which some are 0."),
     observe=FORMAL,
@@ -138,18 +145,21 @@ def _proximal() -> list[Fact]:
     import sympy as sp
 
     from etatrick.theory import w
-    from etatrick.validation.routes.facts import equal
+    from etatrick.validation.routes.facts import at_least, equal
 
-    lam, c = sp.symbols("lambda c", positive=True)
-    y = (1 + lam) * w + lam * c  # so that w = S(y, λc)/(1 + λ)
-    u = sp.Symbol("u", positive=True)
-    kept = (y - u) ** 2 / 2 + lam / 2 * (u + c) ** 2
+    lam, c, y, u, d = sp.symbols("lambda c y u d", positive=True)
+    objective = (y - u) ** 2 / 2 + lam / 2 * (u + c) ** 2  # of u > 0
+    kept = objective.subs(y, (1 + lam) * w + lam * c)  # w = S(y, λc)/(1 + λ)
     return [
-        equal(sp.diff(kept, u).subs(u, w), 0, "soft thresholding at λc, divided by 1 + λ, is stationary",
-              r"\hat w = S(y,\lambda c)/(1+\lambda)"),
-        equal(sp.diff(kept, u, 2), 1 + lam, "and the only minimum among w > 0"),
-        equal(y**2 / 2 - kept.subs(u, w), ((1 + lam) * w**2 - lam * c**2) / 2, "kept iff ŵ > c√(λ/(1 + λ))",
+        equal(sp.Subs(sp.Derivative(kept, u), u, w), 0, "where y = (1 + λ)w + λc, that is w = S(y, λc)/(1 + λ), w is "
+              "stationary"),
+        equal(sp.Derivative(objective, (u, 2)), 1 + lam, "and the only minimum among u > 0"),
+        equal(((1 + lam) * w + lam * c) ** 2 / 2 - kept.subs(u, w), ((1 + lam) * w**2 - lam * c**2) / 2,
+              "kept iff ŵ > c√(λ/(1 + λ))",
               r"\text{objective}(0)-\text{objective}(\hat w) = \tfrac12[(1+\lambda)\hat w^2-\lambda c^2]"),
+        at_least(sp.diff(objective.subs(y, lam * c / (1 + d)), u), 0, "where y < λc the objective rises from 0",
+                 r"\frac{d}{du}\left[\tfrac12(y-u)^2+\tfrac\lambda2(u+c)^2\right] > 0,\quad y=\frac{\lambda c}{1+d}",
+                 strict=True),
     ]  # fmt: skip
 
 
@@ -176,11 +186,12 @@ PROX: Final = Claim(
     id="shakeout/proximal-map",
     title="Shakeout's proximal map is soft thresholding, shrinkage and a jump",
     statement=r"The proximal map of $\tfrac\lambda2(w^2+2c|w|+c^2\mathbf 1[w\ne0])$ is "
-    r"$\hat w=S(y,\lambda c)/(1+\lambda)$ where $|\hat w|>c\sqrt{\lambda/(1+\lambda)}$, and 0 otherwise.",
+    r"$\hat w=S(y,\lambda c)/(1+\lambda)$ where $|\hat w|>c\sqrt{\lambda/(1+\lambda)}$, and 0 otherwise; "
+    r"$S(y,t)=\mathrm{sgn}(y)\max(|y|-t,0)$.",
     source=f"derived for this ledger from the penalty in {PAPER}",
     relation="equal",
     parameters={"λ": "λ > 0", "c": "c > 0"},
-    derive=proof(_proximal, "w, λ, c > 0"),
+    derive=proof(_proximal, "y, w, u, λ, c, d > 0"),
     solve=numbers(_threshold, draws=80, control=_threshold_soft, what="The objective at the closed form against its "
                   "least value on ever finer grids; the control keeps every ŵ that is not 0."),
     observe=FORMAL,
@@ -194,17 +205,22 @@ def _dual() -> list[Fact]:
     from etatrick.theory import eta, strategies, w
     from etatrick.validation.routes.facts import conditions, equal, tends
 
-    lam, c = sp.symbols("lambda c", positive=True)
+    lam, c, u = sp.symbols("lambda c u", positive=True)
     penalty = lam / 2 * (w + c) ** 2
     rule = w / sp.diff(penalty, w)
     dual = lam * c**2 / (1 - lam * eta)
     return [
-        equal(rule, w / (lam * (w + c)), "the rule"),
-        equal(dual.subs(eta, rule), 2 * penalty - w * sp.diff(penalty, w), "f(η̂) = 2Ω − wΩ′",
-              r"f(\eta) = \lambda c^2/(1-\lambda\eta),\quad \eta<1/\lambda"),
-        tends(rule, w, sp.oo, 1 / lam, "the scales stay below 1/λ: the retain probability is bounded away from 1"),
-        tends(dual, eta, 0, lam * c**2, "f(0+) = λc² is twice the jump; f(0) = 0"),
-        *conditions(strategies["shakeout"](c=1, drop=0.5).duality, "canonical", "subquadratic", of="c=1,\\ \\tau=1/2"),
+        equal((w**2 / eta + dual).subs(eta, u / (lam * (1 + u))), 2 * penalty + lam * (w - c * u) ** 2 / u,
+              "for every 0 < η < 1/λ; least at u = w/c, where η = w/(λ(w + c))",
+              r"\frac{w^2}{\eta}+f(\eta) = \lambda(w+c)^2+\frac{\lambda(w-cu)^2}{u},\quad \eta=\frac{u}{\lambda(1+u)}"),
+        equal(rule, w / (lam * (w + c)), "the rule, from the penalty",
+              r"\hat\eta(w) = \frac{w}{\Omega'(w)} = \frac{w}{\lambda(w+c)},\quad \Omega=\tfrac\lambda2(w+c)^2"),
+        equal(dual.subs(eta, rule), 2 * penalty - w * sp.diff(penalty, w), "the dual, from the penalty",
+              r"f(\hat\eta) = 2\Omega-w\Omega',\quad f(\eta)=\frac{\lambda c^2}{1-\lambda\eta}"),
+        tends(rule, w, sp.oo, 1 / lam, "the scales stay below the barrier 1/λ"),
+        tends(dual, eta, 0, lam * c**2, "f(0+) = λc² is twice the jump λc²/2; f(0) = 0"),
+        *conditions(strategies["shakeout"](c=1, drop=0.5).duality, "canonical", "subquadratic",
+                    of=r"\Omega\text{ at }c=1,\ \tau=\tfrac12"),
     ]  # fmt: skip
 
 
@@ -227,11 +243,12 @@ DUAL: Final = Claim(
     title="Shakeout's dual has a barrier at η = 1/λ",
     statement=r"For $w\ne0$, "
     r"$\tfrac\lambda2(|w|+c)^2=\tfrac12\min_{0<\eta<1/\lambda}[w^2/\eta+\lambda c^2/(1-\lambda\eta)]$ at "
-    r"$\hat\eta=|w|/(\lambda(|w|+c))$; $f(0)=0$ gives the jump.",
+    r"$\hat\eta=|w|/(\lambda(|w|+c))$. The dual $f(\eta)=\lambda c^2/(1-\lambda\eta)$ with $f(0)=0$ gives the jump of "
+    r"the penalty at 0.",
     source=OURS,
     relation="equal",
     parameters={"λ": "λ > 0", "c": "c > 0"},
-    derive=proof(_dual, "w, λ, c > 0", seconds=2),
+    derive=proof(_dual, "w, λ, c, u > 0", seconds=2),
     solve=numbers(_least, draws=60, control=_least_wrong, what="The penalty against the minimum over η on ever finer "
                   "grids; the control linearises f."),
     observe=FORMAL,

@@ -22,13 +22,13 @@ def _features() -> list[Fact]:
     from etatrick.validation.routes.facts import equal
 
     y, x, z, a, b, q, c, e, g = sp.symbols("y x1 x2 a b q c e g", positive=True)
-    loss = sp.expand((y - a * (x + x ** (q / 2) * e) - b * (z + z ** (q / 2) * g)) ** 2 / 2)
-    mean = mean_over(mean_over(loss, e, c), g, c)
+    loss = (y - a * (x + x ** (q / 2) * e) - b * (z + z ** (q / 2) * g)) ** 2 / 2
+    mean = mean_over(mean_over(sp.expand(loss), e, c), g, c)
     charge = c / 2 * (a**2 * x**q + b**2 * z**q)
     return [
         equal(mean, (y - a * x - b * z) ** 2 / 2 + charge, "one example, two features, independent masks",
-              r"\mathbb E\tfrac12(y-\tilde x^\top\beta)^2 = "
-              r"\tfrac12(y-x^\top\beta)^2+\tfrac{1-p}{2p}\sum_j\beta_j^2|x_j|^q"),
+              r"\mathbb E\tfrac12(y-\tilde x^\top\beta)^2 = \tfrac12(y-x^\top\beta)^2+"
+              r"\tfrac{1-p}{2p}\sum_j\beta_j^2|x_j|^q"),
     ]  # fmt: skip
 
 
@@ -58,7 +58,7 @@ FEATURES: Final = Claim(
     source=f"{PAPER}, the quadratic approximation for linear models",
     relation="equal",
     parameters={"q": "q > 0", "p": "0 < p < 1"},
-    derive=proof(_features, "y, x, β, q > 0, c = (1 − p)/p"),
+    derive=proof(_features, "y, x, β, q > 0; sums over examples by linearity"),
     solve=numbers(_enumerated, draws=40, control=_halved, what="The formula against the mean over all masks; the "
                   "control has the power q/2."),
     observe=FORMAL,
@@ -66,27 +66,36 @@ FEATURES: Final = Claim(
 )  # fmt: skip
 
 
-def _third_moments(literal: bool) -> list[Fact]:
+def _moment(k: int, sign: str, caption: str) -> Fact:
+    """Compare E(|a|ξ)^k, the noise as written at q = 2, with ± E(aρ − a)^k, that of dropout, at a = −u < 0."""
     import sympy as sp
 
     from etatrick.validation.routes.facts import equal
 
-    u, c, x, q = sp.symbols("u c x q", positive=True)  # the activation is −u
-    size = u ** (q / 2) * x
-    shift = (size if literal else -size).subs(q, 2)
-    dropped = -u * (1 + x) + u
-    facts = [equal(mean_over(shift**k, x, c), mean_over(dropped**k, x, c), f"moment {k} of the noise at a = −u is "
-                   "that of dropout") for k in (1, 2, 3)]  # fmt: skip
-    half = mean_over(x**3, x, c).subs(c, 1)
-    return facts if literal else [*facts, equal(half, 0, "at p = ½ the law of ξ is symmetric: both forms agree")]
+    u, c, x = sp.symbols("u c xi", positive=True)
+    dropped = mean_over((-u * (1 + x) + u) ** k, x, c)
+    return equal(mean_over((u * x) ** k, x, c), -dropped if sign else dropped, caption,
+                 rf"\mathbb E(|a|\,\xi)^{k} = {sign}\mathbb E(a\,\xi)^{k}".replace("^1", ""))  # fmt: skip
 
 
 def _said_literal() -> list[Fact]:
-    return _third_moments(True)
+    names = {1: "mean", 2: "variance", 3: "third cumulant"}
+    return [_moment(k, "", f"at a < 0 the noise has the {name} of dropout, ξ = ρ − 1") for k, name in names.items()]
 
 
 def _truly_signed() -> list[Fact]:
-    return _third_moments(False)
+    import sympy as sp
+
+    from etatrick.validation.routes.facts import equal
+
+    u, c, x, q = sp.symbols("u c xi q", positive=True)
+    return [
+        equal(sp.Subs(-u - u ** (q / 2) * x, q, 2), -u * (1 + x), "with the sign, at a = −u < 0, it is dropout: aρ"),
+        _moment(1, "", "as written the noise has the mean of dropout"),
+        _moment(2, "", "and the variance"),
+        _moment(3, "-", "but the opposite third cumulant"),
+        equal(sp.Subs(mean_over(x**3, x, c), c, 1), 0, "which is 0 at p = ½, where c = (1 − p)/p = 1 and ξ = ±1"),
+    ]
 
 
 def _literal(rng: "np.random.Generator", signed: bool = False) -> Pair:
@@ -109,7 +118,7 @@ SIGN: Final = Claim(
     statement=r"At $q=2$ Sparseout, $\tilde a=a+|a|^{q/2}(\rho-1)$, is dropout.",
     source=f"{PAPER}, definition and special cases",
     relation="corrected",
-    parameters={"a": "of either sign", "p": "0 < p < 1"},
+    parameters={"a": "of either sign", "p": "0 < p < 1", "ρ": "Bern(p)/p"},
     corrected=r"For $a\ge0$, or with $\mathrm{sgn}(a)|a|^{q/2}$. As written, $a<0$ becomes $a(2-\rho)$: the mean and "
     r"variance of dropout, the opposite third cumulant, and its law only at $p=\tfrac12$.",
     derive=refutation(_said_literal, _truly_signed, "a = −u < 0, c = (1 − p)/p"),
@@ -119,30 +128,27 @@ SIGN: Final = Claim(
 )  # fmt: skip
 
 
-def _released(multiple: bool) -> list[Fact]:
+def _charge(held: bool, halved: bool, caption: str) -> Fact:
+    """Compare a mean gradient of one activation, towards a target t, with a charge λa^(q−1) or ½qλa^(q−1)."""
     import sympy as sp
 
-    from etatrick.theory import w
     from etatrick.validation.routes.facts import equal
 
-    q, c, x, t = sp.symbols("q c x t", positive=True)
-    noisy = w + w ** (q / 2) * x
-    paper = mean_over((noisy - t) * sp.diff(noisy, w), x, c)  # one activation, a decoder of norm 1, target t
-    code = mean_over((noisy - t) * noisy / w, x, c)
-    charge = c * w ** (q - 1) * (1 if multiple else q / 2)
-    name = "2/q times λ|a|^q/2" if multiple else "λ|a|^q/2"
-    return [
-        equal(code, w - t + charge, f"the released gradient charges {name}"),
-        *([equal(paper, w - t + c * w ** (q - 1) * q / 2, "the paper's charges λ|a|^q/2")] if multiple else []),
-    ]
+    a, q, c, x, t = sp.symbols("a q lambda xi t", positive=True)
+    noisy = a + a ** (q / 2) * x
+    mean = mean_over((noisy - t) * (noisy / a if held else sp.diff(noisy, a)), x, c)
+    factor, size = r"\tilde a/a" if held else r"d\tilde a/da", r"\tfrac\lambda2q" if halved else r"\lambda"
+    shown = rf"\mathbb E[(\tilde a-t)\,{factor}] = a-t+{size}\,a^{{q-1}}"
+    return equal(mean, a - t + c * (q / 2 if halved else 1) * a ** (q - 1), caption, shown)
 
 
 def _said_paper() -> list[Fact]:
-    return _released(False)
+    return [_charge(True, True, "the released gradient, with ã/a held, charges λ|a|^q/2")]
 
 
 def _truly_detached() -> list[Fact]:
-    return _released(True)
+    return [_charge(True, False, "the released gradient, with ã/a held, charges λ|a|^q/q, 2/q times as much"),
+            _charge(False, True, "the paper's gradient charges λ|a|^q/2")]  # fmt: skip
 
 
 def _gradient(rng: "np.random.Generator", multiple: bool = False) -> Pair:
@@ -225,7 +231,7 @@ RELEASED: Final = Claim(
     parameters={"q": "q > 0", "p": "0 < p < 1"},
     corrected=r"The code holds the factor $\tilde a/a$ fixed, and its mean gradient is that of "
     r"$\tfrac{1-p}{qp}\lVert D_j\rVert^2|a_j|^q$; the paper's own gradient gives the stated penalty.",
-    derive=refutation(_said_paper, _truly_detached, "a, t, q > 0, c = (1 − p)/p"),
+    derive=refutation(_said_paper, _truly_detached, "one a > 0, ‖D‖ = 1, target t > 0; q > 0, λ = (1 − p)/p"),
     solve=mismatch(_gradient, _gradient_right, draws=40, what="Each law against the mean of the released gradient over "
                    "all masks."),
     observe=trained({"activations": (activations, 5.0)}, margin=MARGIN),
@@ -233,36 +239,34 @@ RELEASED: Final = Claim(
 )  # fmt: skip
 
 
-def _unbounded(bounded: bool) -> list[Fact]:
+def _said_bounded() -> list[Fact]:
     import sympy as sp
 
-    from etatrick.theory import w
-    from etatrick.validation.routes.facts import equal, tends
+    from etatrick.validation.routes.facts import tends
 
-    r = sp.Symbol("r", positive=True)
-    if bounded:
-        return [tends(w ** (-sp.Rational(1, 2)) / 2, w, 0, sp.Rational(1, 2), "the slope at q = 1 stays at q/2")]
-    tiny = sp.Rational(1, 10**12)
-    return [
-        tends(w ** (-r), w, 0, sp.oo, "q = 2 − 2r < 2: unbounded near 0"),
-        tends(w**r, w, 0, 0, "q = 2 + 2r > 2: the noise vanishes"),
-        equal(tiny ** -sp.Rational(1, 2), 10**6, "the released factor at a = 0, q = 1", r"(0+10^{-12})^{-1/2} = 10^6"),
-    ]
-
-
-def _said_bounded() -> list[Fact]:
-    return _unbounded(True)
+    a = sp.Symbol("a", positive=True)
+    return [tends(sp.diff(sp.sqrt(a), a), a, 0, sp.Rational(1, 2), "the slope of |a|^½, q = 1, stays at q/2")]
 
 
 def _truly_unbounded() -> list[Fact]:
-    return _unbounded(False)
+    import sympy as sp
+
+    from etatrick.validation.routes.facts import equal, tends
+
+    a, q, r, x = sp.symbols("a q r xi", positive=True)
+    factor = 1 + (a + sp.Rational(1, 10**12)) ** (q / 2 - 1) * x
+    return [
+        tends(a ** (-r), a, 0, sp.oo, "q = 2 − 2r < 2: unbounded near 0", r"\lim_{a\to0^+}a^{q/2-1} = \infty,\ q < 2"),
+        tends(a**r, a, 0, 0, "q = 2 + 2r > 2: the noise vanishes", r"\lim_{a\to0^+}a^{q/2-1} = 0,\ q > 2"),
+        equal(sp.Subs(factor, (a, q), (0, 1)), 1 + 10**6 * x, "the released factor, ξ = ρ − 1",
+              r"1+(|a|+10^{-12})^{q/2-1}\xi = 1+10^6\,\xi\text{ at }a = 0,\ q = 1"),
+    ]  # fmt: skip
 
 
 def _slope(rng: "np.random.Generator", bound: bool = True) -> Pair:
     """Compare with complex-step derivatives of a + a^(q/2)ξ at a tiny activation, ξ = 1."""
     a, q = float(10 ** rng.uniform(-9, -6)), float(rng.uniform(0.5, 1.2))
-    z = complex(a, 1e-30)
-    found = (z + z ** (q / 2)).imag / 1e-30
+    found = (complex(a, 1e-30) + complex(a, 1e-30) ** (q / 2)).imag / 1e-30
     stated = 1 + q / 2 if bound else 1 + q / 2 * a ** (q / 2 - 1)
     return Pair(1.0, found / stated, {"a": a, "q": q})
 
@@ -277,11 +281,17 @@ SINGULAR: Final = Claim(
     statement=r"The gradient $1+\tfrac q2|a|^{q/2-1}\mathrm{sgn}(a)(\rho-1)$ stays of order 1 as $a\to0$.",
     source=f"{PAPER}, used without a remark; with tanh or LSTM units activations do pass through 0",
     relation="refuted",
-    parameters={"q": "q > 0"},
+    parameters={"q": "q > 0", "ρ": "Bern(p)/p"},
     corrected=r"It grows as $|a|^{q/2-1}$ for $q<2$ and is bounded for $q\ge2$; the released code, which adds "
-    r"$10^{-12}$ to $|a|$, multiplies the incoming gradient by $10^6$ at $a=0$, $q=1$.",
+    r"$10^{-12}$ to $|a|$, multiplies the incoming gradient by $1+10^6(\rho-1)$ at $a=0$, $q=1$.",
     derive=refutation(_said_bounded, _truly_unbounded, "a > 0"),
-    solve=mismatch(_slope, _slope_right, draws=40, what="The ratio of a complex-step derivative to each law."),
+    solve=mismatch(
+        _slope,
+        _slope_right,
+        draws=40,
+        what="The ratio of a complex-step derivative to 1 + q/2 as stated, and "
+        "to the formula, for ξ = 1: 1 if it agrees.",
+    ),
     observe=FORMAL,
     tolerance="FLOAT64: 1e-10, scaled by 1 + |v|",
 )

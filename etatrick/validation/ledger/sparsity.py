@@ -1,9 +1,10 @@
-"""Claims on what a rule does near 0 and to a proximal step: exact zeros, thresholds, AdaProx, the α-form, the gauge."""
+"""Claims on duals that their penalties give back, on exact zeros, and on where a proximal map is 0."""
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from etatrick.validation.claim import Claim
-from etatrick.validation.ledger.theorems import FORMAL, OURS, SOURCE, zoomed
+from etatrick.validation.ledger.theorems import FORMAL, OURS, SOURCE, about, zoomed
 from etatrick.validation.routes import Fact, Pair, mismatch, numbers, proof, refutation
 
 if TYPE_CHECKING:
@@ -23,11 +24,13 @@ def _canonicity() -> list[Fact]:
     second = sp.diff(f(1 / rho), rho, 2).doit().subs(rho, 1 / eta).doit()
     return [
         equal(first, -reach, "the slope of f(1/ρ) in ρ", r"\frac{d}{d\rho} f(1/\rho) = -\eta^2 f'(\eta)"),
-        equal(second, eta**2 * sp.diff(reach, eta), "its curvature has the sign of (η²f′)′",
-              r"\frac{d^2}{d\rho^2} f(1/\rho) = \eta^2\,\big(\eta^2 f'(\eta)\big)'"),
-        *conditions(strategies["variational_dropout"]().duality, "canonical", of=r"f(\eta)\text{ of VarDrop}"),
-        *conditions(strategies["hard_concrete"]().duality, "canonical", of=r"f=P(s\ne0)\text{ of the hard concrete}",
-                    wanted="fails"),
+        equal(second, eta**2 * sp.diff(reach, eta), "its curvature has the sign of (η²f′)′, and f(1/ρ) is "
+              "its own second conjugate iff it is convex",
+              r"\frac{d^2}{d\rho^2} f(1/\rho) = \eta^2\,\left(\eta^2 f'(\eta)\right)'"),
+        *about("variational dropout", conditions(strategies["variational_dropout"]().duality, "canonical",
+                                                 of=r"\left(\eta^2f'(\eta)\right)'\ge0")),
+        *about("hard concrete, f = P(s ≠ 0)", conditions(strategies["hard_concrete"]().duality, "canonical",
+                                                         of=r"\left(\eta^2f'(\eta)\right)'\ge0", wanted="fails")),
     ]  # fmt: skip
 
 
@@ -61,7 +64,7 @@ CANONICITY: Final = Claim(
     r"dropout's dual is canonical, the hard concrete's is not.",
     source=OURS,
     relation="iff",
-    parameters={"η": "η > 0"},
+    parameters={"η": "> 0", "f": "nondecreasing"},
     derive=proof(_canonicity, "η > 0", seconds=3),
     solve=numbers(_recovered, draws=10, tolerance="SOLVER", control=_stepped, seconds=2,
                   what="log(1 + cη) against max over w of 2Ω − w²/η, with Ω a minimum over η; the control is a dual in "
@@ -82,7 +85,12 @@ def _near_zero() -> list[Fact]:
     held = sp.Function("alpha", positive=True)(w)
     facts = [
         equal(w * (1 - held) / held, w / held - w, "Ω′(0+) is the limit of w/α", r"\Omega'(w) = w/\alpha(w) - w"),
-        equal(w * (1 - alpha) / alpha, tau * w ** (1 - r), "α ~ wʳ makes Ω′ ~ w^(1−r)"),
+        equal(
+            w * (1 - alpha) / alpha,
+            tau * w ** (1 - r),
+            "α ~ wʳ makes Ω′ ~ w^(1−r)",
+            r"\Omega'(w) = w\,\frac{1-\alpha}{\alpha} = \tau\,w^{1-r},\quad \alpha = \frac{w^r}{w^r+\tau}",
+        ),
     ]
     for power, shown, kink in (("w**(1/2)", r"\sqrt w", False), ("w", "w", True), ("w**(3/2)", "w^{3/2}", True)):
         duality = derive(alpha=f"{power}/({power} + tau)", parameters=["tau"])
@@ -90,7 +98,9 @@ def _near_zero() -> list[Fact]:
             duality, "exact_zeros", of=rf"\alpha = x/(x+\tau),\ x = {shown}", wanted="holds" if kink else "fails"
         )
     pole = derive(alpha="w**2/(w**2 + tau)", parameters=["tau"])
-    return [*facts, *conditions(pole, "integrable", of=r"\alpha=w^2/(w^2+\tau)", wanted="fails")]
+    facts += conditions(pole, "integrable", of=r"\alpha=w^2/(w^2+\tau)", wanted="fails")
+    return [replace(fact, caption=f"{name}{fact.caption}") for fact, name in
+            zip(facts, ("", "", "r = ½: ", "r = 1: ", "r = 3/2: ", "r = 2, Ω′: "), strict=True)]  # fmt: skip
 
 
 def _least_point(slope: Any, v: float) -> float:
@@ -105,7 +115,7 @@ def _least_point(slope: Any, v: float) -> float:
 
 
 def _kept_at_zero(rng: "np.random.Generator") -> Pair:
-    """Compare whether v·Ω′(0+) holds a weight at 0 with the minimiser itself, for Ω′ = τ·w^(1−r), r ≤ 1."""
+    """Compare whether Ω′(0+) > 0 with whether the minimiser is 0 at a v < Ω′(0+), for Ω′ = τ·w^(1−r), r ≤ 1."""
     r = 1.0 if rng.random() < 0.5 else float(rng.uniform(0.2, 0.8))
     tau, v = float(rng.uniform(0.5, 2)), float(rng.uniform(0.05, 0.45))
     found = _least_point(lambda x: tau * x ** (1 - r), v)
@@ -117,33 +127,35 @@ SPARSITY: Final = Claim(
     title="A weight can be held at exactly 0 iff the retain probability falls linearly or faster",
     statement=r"A coordinate can be held at exactly 0 iff $\lim_{w\to0}w/\hat\eta(w)>0$, that is "
     r"$\alpha(w)=O(w)$: for $\alpha\sim w^r$ there is no kink for $r<1$, a kink for $r=1$, an infinite slope for "
-    r"$1<r<2$, and $\Omega$ is not integrable at 0 for $r\ge2$.",
+    r"$1<r<2$, and $\Omega'$ is not integrable at 0 for $r\ge2$.",
     source=OURS,
     relation="iff",
-    parameters={"r": "r > 0", "τ": "τ > 0"},
+    parameters={"r": "> 0", "τ": "> 0, the factor in Ω′ = τw^(1−r)"},
     derive=proof(_near_zero, "w, τ, r > 0", seconds=3),
     solve=numbers(_kept_at_zero, draws=200, tolerance="EXACT", seconds=1,
-                  what="Whether r = 1 against whether the minimiser of ½(w − v)² + Ω(w), by bisection, is 0."),
+                  what="Whether r = 1 (1: yes, 0: no) against whether the minimiser of ½(w − v)² + Ω(w), by bisection, "
+                  "is 0, where Ω′ = τw^(1−r) and v < τ."),
     observe=FORMAL,
     tolerance="EXACT: equality",
 )  # fmt: skip
 
 
-def _rules(rules: dict[str, str]) -> list[Fact]:
+def _rules(rules: dict[str, tuple[str, str]]) -> list[Fact]:
     from etatrick.theory import derive
     from etatrick.validation.routes.facts import conditions
 
     asked = ("monotone", "exact_zeros")
-    return [fact for rule, shown in rules.items()
-            for fact in conditions(derive(eta_hat=rule), *asked, of=rf"\hat\eta={shown}")]  # fmt: skip
+    return [fact for name, (rule, shown) in rules.items()
+            for fact in about(name, conditions(derive(eta_hat=rule), *asked, of=rf"\hat\eta={shown}"))]  # fmt: skip
 
 
 def _said_sparse() -> list[Fact]:
-    return _rules({"1": "1", "exp(w)": "e^{w}", "w**(1/2)": r"\sqrt w", "1 + w**2": "1+w^2"})
+    return _rules({"ridge": ("1", "1"), "standout": ("exp(w)", "e^{w}"), "ℓ1.5": ("w**(1/2)", r"\sqrt w"),
+                   "Cauchy": ("1 + w**2", "1+w^2")})  # fmt: skip
 
 
 def _truly_sparse() -> list[Fact]:
-    return _rules({"w": "w", "w*(w + 2)": "w(w+2)", "w*exp(w)": "w\\,e^{w}"})
+    return _rules({"lasso": ("w", "w"), "log-sum": ("w*(w + 2)", "w(w+2)"), "η̂ = we^w": ("w*exp(w)", r"w\,e^{w}")})
 
 
 SLOPES: Final = (lambda x: x, lambda x: x / 2.718281828**x, lambda x: x**0.5, lambda x: x / (1 + x * x))
@@ -165,12 +177,13 @@ MONOTONE_SPARSE: Final = Claim(
     statement=r"A nondecreasing $\hat\eta$ makes $\Omega$ sparsity-promoting, so that weights become exactly 0.",
     source=f"{SOURCE}, read without its hypotheses: monotone ⇒ subquadratic ⇒ sparse",
     relation="refuted",
-    parameters={"w": "w > 0"},
-    corrected=r"Exact zeros need $\hat\eta(w)=O(w)$ at 0. Ridge, standout, $\ell_{3/2}$ and Cauchy are monotone and "
-    r"never exactly 0; log-sum and the lasso are.",
+    parameters={"w": "> 0"},
+    corrected=r"Exact zeros need $\hat\eta(w)=O(w)$ at 0 (the sparsity lemma). Ridge, standout, $\ell_{1.5}$ and "
+    r"Cauchy are monotone and hold no weight at 0; log-sum and the lasso do.",
     derive=refutation(_said_sparse, _truly_sparse, "w > 0", seconds=2),
     solve=mismatch(_smooth_at_zero, _kinked_at_zero, draws=60, tolerance="CERTIFICATE", seconds=0.5,
-                   what="0 against the minimiser of ½(w − v)² + Ω(w), by bisection, at small v."),
+                   what="0 against the minimiser of ½(w − v)² + Ω(w), by bisection, at small v, for ridge, standout, "
+                   "ℓ1.5 and Cauchy (rules 0 to 3); what holds is compared for log-sum."),
     observe=FORMAL,
     tolerance="CERTIFICATE: 1e-12, scaled by 1 + |v|",
 )  # fmt: skip
@@ -182,18 +195,23 @@ def _threshold() -> list[Fact]:
     from etatrick.theory import w
     from etatrick.validation.routes.facts import at_least, equal, tends
 
-    v, kappa, c = sp.symbols("v kappa c", positive=True)
+    v, kappa, c, s = sp.symbols("v kappa epsilon s", positive=True)
     penalty = sp.Function("P")(w)
     gap = (w - v) ** 2 / 2 + penalty - v**2 / 2
     concave = sp.log(1 + w / c)
+    steep = sp.diff(w / 2 + concave / w, w).subs(c, 1 + s)  # ε ≥ 1, where log-sum has a continuous prox
     return [
         equal(gap, w * (w / 2 + penalty / w - v), "0 is a minimiser iff v stays below w/2 + P/w for every w",
-              r"\tfrac12(w-v)^2 + P(w) - \tfrac12 v^2 = w\,\big[\tfrac w2 + \tfrac{P(w)}w - v\big]"),
-        equal((w / 2 + kappa / w).subs(w, sp.sqrt(2 * kappa)), sp.sqrt(2 * kappa), "ℓ0: hard thresholding at √(2κ)"),
-        at_least(w / 2 + kappa / w, sp.sqrt(2 * kappa), "which is its least value"),
-        tends(w / 2 + concave / w, w, 0, 1 / c, "log-sum: the value at 0+ is the slope P′(0+)"),
-        at_least((sp.diff(w / 2 + concave / w, w) * 2 * w**2).subs(c, 1), 0, "where that rises (ε = 1) it is the least",
-                 rising=w),
+              r"\tfrac12(w-v)^2 + P(w) - \tfrac12 v^2 = w\,\left[\tfrac w2 + \tfrac{P(w)}w - v\right]"),
+        equal(sp.Subs(w / 2 + kappa / w, w, sp.sqrt(2 * kappa)), sp.sqrt(2 * kappa), "ℓ0, P = κ: at w = √(2κ)"),
+        at_least(w / 2 + kappa / w, sp.sqrt(2 * kappa), "this is the least value: hard thresholding at √(2κ)"),
+        equal(sp.Derivative(w**2 / 2 + penalty - v * w, w), w + sp.diff(penalty, w) - v,
+              "a continuous prox, w + P′ rising: with v = P′(0+) this is ≥ 0, so w/2 + P/w ≥ P′(0+)",
+              r"\frac{d}{dw}\left[\tfrac12w^2 + P(w) - vw\right] = w + P'(w) - v"),
+        tends(w / 2 + concave / w, w, 0, 1 / c, "log-sum, P = log(1 + w/ε): the value at 0+ is the slope P′(0+)",
+              r"\lim_{w\to0^+}\left[\tfrac w2 + \tfrac1w\log(1+\tfrac w\epsilon)\right] = \tfrac1\epsilon"),
+        at_least(steep, 0, "and, where its prox is continuous, it is the least", rising=w,
+                 latex=r"\frac{d}{dw}\left[\tfrac w2 + \tfrac1w\log(1+\tfrac w\epsilon)\right] \ge 0,\ \epsilon \ge 1"),
     ]  # fmt: skip
 
 
@@ -219,11 +237,11 @@ THRESHOLD: Final = Claim(
     r"for $\kappa\,1\{w\ne0\}$ it is $\sqrt{2\kappa}$.",
     source=OURS,
     relation="iff",
-    parameters={"P": "P(0) = 0", "κ": "κ > 0", "ε": "ε > 0"},
-    derive=proof(_threshold, "v, w, κ, ε > 0", seconds=2),
+    parameters={"P": "0 at 0", "κ": "> 0", "ε": "> 0, of log-sum"},
+    derive=proof(_threshold, "v, w, κ, ε > 0; P differentiable where P′ is used", seconds=2),
     solve=numbers(_thresholds, draws=15, tolerance="SOLVER", seconds=2,
-                  what="The infimum against the v at which the objective's minimiser leaves 0, for log-sum with "
-                  "continuous and with jumping prox."),
+                  what="The infimum against the v at which the objective's minimiser leaves 0, for P = t·log(1 + w/ε), "
+                  "whose prox is continuous or jumps."),
     observe=FORMAL,
     tolerance="SOLVER: 1e-6, scaled by 1 + |v|",
 )  # fmt: skip

@@ -42,8 +42,8 @@ def _few() -> list[Fact]:
     from etatrick.theory.structured import exactness
 
     half = Blocks.partition(4, 2, 0.5)
-    return [Fact(r"\Theta_B(A) = \tfrac\lambda B\lVert A\rVert_{sp,2}^2", "two blocks of two, σ = (5, 2, 1, ½)",
-                 exactness(half, [5, 2, 1, 0.5]))]  # fmt: skip
+    return [Fact(r"\Theta_B(A) = \tfrac\lambda B\lVert A\rVert_{sp,2}^2", "Θ_B the least charge with B blocks, here "
+                 "two of two units, σ(A) = (5, 2, 1, ½)", exactness(half, [5, 2, 1, 0.5]))]  # fmt: skip
 
 
 def _enough() -> list[Fact]:
@@ -58,7 +58,11 @@ def _enough() -> list[Fact]:
     shown = r"B\,\mathrm{diag}(\eta) = \textstyle\sum_bP_b"
     free = sum(0 < e < 1 for e in scales)
     return [
-        Fact(shown, f"{blocks} blocks of two, q = {free}", exactness(Blocks.partition(2 * blocks, 2, 0.5), sigma))
+        Fact(
+            shown,
+            f"{blocks} blocks of two, P_b a projection of rank two per block, q = {free}",
+            exactness(Blocks.partition(2 * blocks, 2, 0.5), sigma),
+        )
         for blocks in (free, free + 1)
     ]
 
@@ -80,13 +84,14 @@ def _two_blocks_folded(rng: "np.random.Generator") -> Pair:
 FEW_BLOCKS: Final = Claim(
     id="structured/attained-at-every-width",
     title="With few blocks the induced norm is not attained",
-    statement=r"$\min\{\lambda\sum_b\lVert U_bV_b^{\top}\rVert^2:UV^{\top}=A\}=\frac\lambda B\lVert A\rVert_{sp,r}^2$ "
-    r"as soon as $d\ge\mathrm{rank}\,A$.",
+    statement=r"$\min\{\lambda\sum_b\lVert U_bV_b^{\top}\rVert^2:UV^{\top}=A\}$ $=\frac\lambda B\lVert A\rVert_{sp,r}^2"
+    r"$ as soon as $d\ge\mathrm{rank}\,A$.",
     source=f"a reading of {HIDDEN}; true for r = 1",
     relation="corrected",
-    parameters={"B": "number of blocks", "q": "number of 0 < η < 1"},
+    parameters={"B": "number of blocks", "q": "number of best scales with 0 < η < 1 in ‖A‖²_{sp,r}"},
     corrected=r"$B\ge q$ blocks suffice, $q$ the directions carried in part. For $r=B=2$ the minimum is $\frac\lambda2"
-    r"[(\sigma_1+\sigma_4)^2+(\sigma_2+\sigma_3)^2]$: 39.25 against 37.25 for $\sigma=(5,2,1,\frac12)$.",
+    r"[(\sigma_1+\sigma_4)^2+(\sigma_2+\sigma_3)^2]$: for $\lambda=2$ and $\sigma=(5,2,1,\frac12)$ it is 39.25, the "
+    "formula gives 37.25.",
     derive=refutation(_few, _enough, "blocks of two units, rank 4"),
     solve=mismatch(_two_blocks, _two_blocks_folded, draws=15, tolerance="SOLVER", seconds=3,
                    what="‖A‖²_{sp,2}, and the formula for two blocks, against descent over all factors of A."),
@@ -124,7 +129,8 @@ def _phases() -> list[Fact]:
     rows = [(blocks, q) for blocks in range(2, 8) for q in range(1, blocks + 1)]
     weakest = [split_by_phases(blocks, q, "roots of unity", "") for blocks, q in rows]
     worst = next((v for v in weakest if v.status != "proved"), weakest[0])
-    return [Fact(shown, "B ≥ q: the average over phases keeps the diagonal η of a projection, B ≤ 7", worst)]
+    return [Fact(shown, "P a projection with diagonal η, each block one of its turned copies: the average over the B ≥ "
+                 "q phases keeps the diagonal only, B ≤ 7", worst)]  # fmt: skip
 
 
 ENOUGH: Final = Claim(
@@ -134,7 +140,7 @@ ENOUGH: Final = Claim(
     r"\lVert A\rVert_{sp,r}^2$; $\eta_i$ is the fraction of blocks that carry direction $i$.",
     source=OURS,
     relation="equal",
-    parameters={"B": "B ≥ q"},
+    parameters={"B": "B ≥ q", "η": "the best scales of ‖A‖²_{sp,r}, from 0 to 1 and of sum r"},
     derive=proof(_phases, "2 ≤ B ≤ 7; complex phases, real by Klyachko's theorem"),
     solve=numbers(_laid_out, draws=15, tolerance="SOLVER", control=_one_block_more,
                   what="The norm by root finding against the charge of constructed factors; the control divides by "
@@ -155,11 +161,11 @@ def _shares(majorised: bool) -> list[Fact]:
     law = UnitRates((0.5, 0.1))  # odds 1 and 9: shares 0.9 and 0.1
     sigma = [9.5, 0.5] if majorised else [1, 1]
     gap = (a * x - b * y) ** 2 / (a * b * (1 / a + 1 / b))
-    bound = equal(
-        a * x**2 + b * y**2, (x + y) ** 2 / (1 / a + 1 / b) + gap, "Cauchy–Schwarz with unequal odds: the bound"
-    )
+    bound = equal(a * x**2 + b * y**2, (x + y) ** 2 / (1 / a + 1 / b) + gap, "Cauchy–Schwarz for odds a, b and "
+                  "‖u_i‖‖v_i‖ = x, y, of sum ‖A‖_* or more: the bound")  # fmt: skip
     shown = r"\Theta(A) = \lVert A\rVert_*^2/\textstyle\sum_i\lambda_i^{-1}"
-    return [bound, Fact(shown, f"odds 1 and 9, σ = ({sigma[0]}, {sigma[1]})", exactness(law, sigma))]
+    words = f"Θ(A) the minimum, for the odds 1 and 9 and σ(A) = ({sigma[0]}, {sigma[1]})"
+    return [*([bound] if majorised else []), Fact(shown, words, exactness(law, sigma))]
 
 
 def _unequal() -> list[Fact]:
@@ -189,7 +195,7 @@ def _rates_majorised(rng: "np.random.Generator") -> Pair:
 UNEQUAL: Final = Claim(
     id="structured/unequal-rates",
     title="Unequal rates attain the nuclear norm only for dominant singular values",
-    statement=r"$\min\{\sum_i\lambda_i\lVert u_i\rVert^2\lVert v_i\rVert^2:UV^{\top}=A\}=\lVert A\rVert_*^2/\sum_i"
+    statement=r"$\min\{\sum_i\lambda_i\lVert u_i\rVert^2\lVert v_i\rVert^2:UV^{\top}=A\}$ $=\lVert A\rVert_*^2/\sum_i"
     r"\lambda_i^{-1}$ for every $A$ of rank at most $d$, as for equal rates.",
     source=OURS,
     relation="corrected",

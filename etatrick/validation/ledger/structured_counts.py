@@ -23,14 +23,20 @@ def _competing() -> list[Fact]:
 
     from etatrick.validation.routes.facts import equal
 
-    kept, dropped, x, y = sp.symbols("K x y_1 y_2", positive=True)
+    kept, dropped, x, y, z = sp.symbols("K x y_1 y_2 y_3", positive=True)
     blocks = kept + dropped
     kappa = dropped / (kept * (blocks - 1))
+    one, two = kept / blocks, kept * (kept - 1) / (blocks * (blocks - 1))  # chances that one block, or two, are kept
     return [
-        equal(blocks / kept - 1, kappa * (blocks - 1), "K of B blocks, scaled by B/K: the variance"),
-        equal(blocks * (kept - 1) / (kept * (blocks - 1)) - 1, -kappa, "and the covariance of two blocks",
-              r"\mathbb E\bar z_b\bar z_c-1 = \tfrac{B(K-1)}{K(B-1)}-1 = -\kappa"),
-        equal((x - y) ** 2, 2 * (x**2 + y**2) - (x + y) ** 2, "two blocks: ⟨C̄, …⟩/κ is B Σ‖A_b‖² − ‖A‖²"),
+        equal((blocks / kept) ** 2 * one - 1, kappa * (blocks - 1), "K of B blocks, scaled by B/K: the variance",
+              r"\mathbb E\bar z_b^2-1 = \left(\tfrac BK\right)^2\tfrac KB-1 = \kappa(B-1)"),
+        equal((blocks / kept) ** 2 * two - 1, -kappa, "and the covariance of two blocks",
+              r"\mathbb E\bar z_b\bar z_c-1 = \left(\tfrac BK\right)^2\tfrac{K(K-1)}{B(B-1)}-1 = -\kappa"),
+        equal(2 * (x**2 + y**2 + z**2) - 2 * (x * y + x * z + y * z), 3 * (x**2 + y**2 + z**2) - (x + y + z) ** 2,
+              "B = 3, one entry: κ times this is the charge",
+              r"(B-1)\sum_by_b^2-\sum_{b\ne c}y_by_c = B\sum_by_b^2-\left(\sum_by_b\right)^2"),
+        equal(kappa, (blocks / kept - 1) / (blocks - 1), "linear in 1/K, so that a random count K enters by its mean",
+              r"\frac{B-K}{K(B-1)} = \frac{B\frac1K-1}{B-1}"),
     ]  # fmt: skip
 
 
@@ -58,15 +64,16 @@ def _uncoupled(rng: "np.random.Generator") -> Pair:
 COMPETING: Final = Claim(
     id="structured/competing-blocks",
     title="What masks with a fixed sum charge",
-    statement=r"Keeping exactly $K$ of $B$ blocks, scaled by $B/K$, charges $\kappa\big(B\sum_b\lVert "
-    r"A_b\rVert^2-\lVert A\rVert^2\big)$, $A_b=U_bV_b^{\top}$, $\kappa=\frac{B-K}{K(B-1)}$; Bernoulli blocks divided "
-    r"by the share kept the same with $\kappa=\frac{B\,\mathbb E[1/K\mid K>0]-1}{B-1}$.",
+    statement=r"Keeping exactly $K$ of $B$ blocks, scaled by $B/K$, adds to $\lVert Y-A\rVert^2$, $A=UV^{\top}$, the "
+    r"charge $\kappa\big(B\sum_b\lVert "
+    r"A_b\rVert^2-\lVert A\rVert^2\big)$, $A_b=U_bV_b^{\top}$, $\kappa=\frac{B-K}{K(B-1)}$; Bernoulli blocks "
+    r"divided by the share that is kept charge the same with $\kappa=\frac{B\,\mathbb E[1/K\mid K>0]-1}{B-1}$.",
     source=OURS,
     relation="equal",
-    parameters={"K": "1 ≤ K ≤ B", "B": "B ≥ 2"},
-    derive=proof(_competing, "B = K + x; the expansion for two blocks"),
+    parameters={"K": "1 ≤ K ≤ B", "B": "≥ 2"},
+    derive=proof(_competing, "B = K + x, x ≥ 0; the expansion for three blocks"),
     solve=numbers(_counted, draws=40, control=_uncoupled, what="The formula against the mean over all masks of four "
-                  "blocks; the control leaves out the covariances."),
+                  "blocks, K = 0 standing for Bernoulli ones; the control leaves out the covariances."),
     observe=EXACT,
     tolerance=CLASS,
 )  # fmt: skip
@@ -77,11 +84,24 @@ def _product() -> list[Fact]:
 
     from etatrick.validation.routes.facts import equal
 
-    lam, mu = sp.symbols("lambda mu", positive=True)  # odds of blocks and of units
+    lam, mu = sp.symbols("lambda_b lambda_u", positive=True)  # odds of blocks and of units
+    block, unit = 1 / (1 + lam), 1 / (1 + mu)  # retain probabilities
+
+    def moment(*powers: int) -> Any:  # the mean of (b/θ_b)^Σp ∏(u_i/θ_u)^p_i over the masks of a block and two units
+        return sum(
+            sp.prod([p if bit else 1 - p for bit, p in zip(bits, (block, unit, unit), strict=True)])
+            * (bits[0] / block) ** sum(powers)
+            * sp.prod([(bit / unit) ** power for bit, power in zip(bits[1:], powers, strict=True)])
+            for bits in itertools.product((0, 1), repeat=3)
+        )
+
     return [
-        equal((1 + lam) * (1 + mu) - 1, lam + mu * (1 + lam), "one unit: E z̄² − 1 of the product"),
-        equal((1 + lam) - 1, lam, "two units of a block share only the block's mask",
-              r"\bar C = \lambda_b\,I_B\otimes\mathbf 1\mathbf 1^{\top}+\lambda_u(1+\lambda_b)I"),
+        equal(moment(1, 0), 1, "summed over the masks of a block and two of its units: the mean",
+              r"\mathbb E\bar z_i = 1"),
+        equal(moment(2, 0) - 1, lam + mu * (1 + lam), "one unit has the variance of both masks",
+              r"\mathbb E\bar z_i^2-1 = \lambda_b+\lambda_u(1+\lambda_b)"),
+        equal(moment(1, 1) - 1, lam, "two units of a block share only the block's mask, other pairs none: the charge "
+              "of structured/expected-squared-loss has these covariances", r"\mathbb E\bar z_i\bar z_j-1 = \lambda_b"),
     ]  # fmt: skip
 
 
@@ -109,11 +129,12 @@ def _not_inflated(rng: "np.random.Generator") -> Pair:
 LAYERED: Final = Claim(
     id="structured/dropout-times-dropblock",
     title="Dropout on top of DropBlock adds the two charges, the second inflated",
-    statement=r"Independent masks of units (odds $\lambda_u$) and blocks (odds $\lambda_b$), multiplied, charge "
-    r"$\lambda_b\sum_b\lVert U_bV_b^{\top}\rVert^2+\lambda_u(1+\lambda_b)\sum_i\lVert u_i\rVert^2\lVert v_i\rVert^2$.",
+    statement=r"Independent masks of units (odds $\lambda_u$) and blocks (odds $\lambda_b$), multiplied, add to "
+    r"$\lVert Y-UV^{\top}\rVert^2$ the charge $\lambda_b\sum_b\lVert "
+    r"U_bV_b^{\top}\rVert^2+\lambda_u(1+\lambda_b)\sum_i\lVert u_i\rVert^2\lVert v_i\rVert^2$.",
     source=OURS,
     relation="equal",
-    parameters={"λ": "odds of dropping"},
+    parameters={"λ_b, λ_u": "odds of dropping, both > 0"},
     derive=proof(_product, "λ_b, λ_u > 0"),
     solve=numbers(_layered, draws=20, control=_not_inflated, what="The formula against the mean over 64 masks; the "
                   "control leaves out the factor 1 + λ_b."),

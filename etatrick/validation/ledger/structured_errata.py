@@ -20,9 +20,10 @@ def _rotated() -> list[Fact]:
 
     t = sp.Symbol("t", positive=True)
     c, s = (1 - t**2) / (1 + t**2), 2 * t / (1 + t**2)
-    first, second = (c + s) ** 2 + s**2, (c - s) ** 2 + c**2  # squared lengths of V's rotated columns, U = I
-    return [equal(first + second, sp.Rational(5, 2), "U = I, V = [[1, 1], [0, 1]], any rotation: both ‖u_i‖²‖v_i‖² "
-                  "would be (‖UVᵀ‖_*/2)² = 5/4")]  # fmt: skip
+    both = (c + s) ** 2 + s**2 + (c - s) ** 2 + c**2  # squared lengths of V's rotated columns, U = I
+    return [equal(both, sp.Rational(5, 2), "U = I, V = [[1, 1], [0, 1]], Q the turn by 2 arctan t, ‖Uq_i‖ = 1: both "
+                  "‖Vq_i‖² would be (‖UVᵀ‖_*/2)² = 5/4", r"\lVert Vq_1\rVert^2+\lVert Vq_2\rVert^2 = \tfrac52"
+                  )]  # fmt: skip
 
 
 def _rebalanced() -> list[Fact]:
@@ -30,12 +31,11 @@ def _rebalanced() -> list[Fact]:
 
     from etatrick.validation.routes.facts import equal
 
-    a, b = sp.symbols("sigma_1 sigma_2", positive=True)
-    root = sp.Matrix([[sp.sqrt(a), 0], [0, sp.sqrt(b)]]) * sp.Matrix([[1, -1], [1, 1]]) / sp.sqrt(2)
-    return [
-        equal((root[:, k].T * root[:, k])[0], (a + b) / 2, f"factors with both parts √Σ, turned by 45°: column {k + 1}")
-        for k in (0, 1)
-    ]
+    a, b, c, s = sp.symbols("sigma_1 sigma_2 c s", positive=True)
+    root = sp.Matrix([[sp.sqrt(a), 0], [0, sp.sqrt(b)]]) * sp.Matrix([[c, -s], [s, c]])
+    squares, half = [(root[:, k].T * root[:, k])[0] for k in (0, 1)], (1 / sp.sqrt(2), 1 / sp.sqrt(2))
+    return [equal(sp.Subs(square, (c, s), half), (a + b) / 2, "both factors of UVᵀ = PΣRᵀ are √Σ up to P and R: "
+                  f"‖Uq_{i}‖‖Vq_{i}‖ at 45° is ‖UVᵀ‖_*/2") for i, square in enumerate(squares, 1)]  # fmt: skip
 
 
 def _best_turn(rng: "np.random.Generator", balanced: bool = False) -> Pair:
@@ -69,8 +69,8 @@ ROTATION: Final = Claim(
     source="a book chapter on dropout as regularisation, Theorem 9.1.1",
     relation="corrected",
     parameters={"U, V": "factors with d columns"},
-    corrected=r"True after $(U,V)$ are replaced by balanced factors of the same product, $P\sqrt\Sigma$ and "
-    r"$Q\sqrt\Sigma$. For $U=I$, $V=\binom{1\ 1}{0\ 1}$ no rotation does it.",
+    corrected=r"True after $(U,V)$ are replaced by balanced factors of the same product $P\Sigma R^{\top}$, $P\sqrt"
+    r"\Sigma$ and $R\sqrt\Sigma$. For $U=I$, $V=\binom{1\ 1}{0\ 1}$ no rotation does it.",
     derive=refutation(_rotated, _rebalanced, "the witness U = I, V = [[1, 1], [0, 1]]; balanced factors with d = 2"),
     solve=mismatch(_best_turn, _best_turn_balanced, draws=30, what="‖UVᵀ‖_*/2 against the product of norms where a "
                    "rotation makes the two equal."),
@@ -88,15 +88,17 @@ def _counted(stated: bool) -> list[Fact]:
     blocks = kept + dropped
     kappa = (blocks - kept) / (kept * (blocks - 1))
     pair = blocks * (kept - 1) / (kept * (blocks - 1)) - 1  # E z̄_b z̄_c − 1 for b ≠ c
-    charge = kappa * (blocks * blocks * square / blocks**2 - square)  # A_b = A/B
+    total = sp.Sum(square / blocks**2, (sp.Symbol("b"), 1, blocks))  # the squared norms of A_b = A/B
+    charge, shown = kappa * (blocks * total - square), r"\kappa\,(B\textstyle\sum_b\lVert A/B\rVert^2-\lVert A\rVert^2)"
     if stated:
-        return [at_least(sp.simplify(charge), 0, "rank ≤ r is charged, with A_b = A/B", strict=True)]
+        return [at_least(charge.doit(), 0, "factors with all U_bV_bᵀ = A/B, of rank ≤ r, are charged", f"{shown} > 0",
+                         strict=True)]  # fmt: skip
     return [
-        equal(pair, -kappa, "keeping K of B blocks: equal negative covariances"),
-        equal(blocks / kept - 1, (blocks - 1) * kappa, "so that the rows of C̄ sum to 0",
-              r"\bar C = \kappa\,(B\,I-\mathbf 1\mathbf 1^{\top})\otimes\mathbf 1_r\mathbf 1_r^{\top}"),
-        equal(charge, 0, "and A_b = A/B, possible for rank ≤ r, costs nothing",
-              r"\kappa\,(B\textstyle\sum_b\lVert A/B\rVert^2-\lVert A\rVert^2) = 0"),
+        equal(pair, -kappa, "keeping K of B blocks: the same negative covariance of any two",
+              r"\tfrac{B^2}{K^2}\cdot\tfrac{K(K-1)}{B(B-1)}-1 = -\kappa,\ \kappa = \tfrac{B-K}{K(B-1)}"),
+        equal(blocks / kept - 1, (blocks - 1) * kappa, "and a variance with which the rows of C̄ sum to 0: the "
+              "charge is κ(BΣ‖U_bV_bᵀ‖² − ‖A‖²)", r"\tfrac BK-1 = (B-1)\,\kappa"),
+        equal(charge, 0, "so all U_bV_bᵀ = A/B, possible for rank ≤ r, cost nothing", f"{shown} = 0"),
     ]  # fmt: skip
 
 
@@ -136,8 +138,8 @@ NORMALISER: Final = Claim(
     source=f"implementations of DropBlock that normalise by the count, per example; the analysis {OURS}",
     relation="refuted",
     parameters={"K": "blocks kept, 1 ≤ K ≤ B"},
-    corrected=r"$\bar C\mathbf 1=0$: the induced penalty is $\kappa(\lVert A\rVert_{sp,r}^2-\lVert A\rVert_F^2)$, zero "
-    r"for $\mathrm{rank}\,A\le r$, and its convex envelope is 0.",
+    corrected=r"$\bar C\mathbf 1=0$: with enough blocks the induced penalty is $\kappa(\lVert A\rVert_{sp,r}^2-\lVert "
+    r"A\rVert_F^2)$, $\kappa=\frac{B-K}{K(B-1)}$, zero for $\mathrm{rank}\,A\le r$, and its convex envelope is 0.",
     derive=refutation(_charged, _free, "B = K + x blocks, K, x, F > 0"),
     solve=mismatch(_normalised, _normalised_free, draws=10, tolerance="SOLVER", seconds=2,
                    what="Ridge's minimum at 1/θ, and 0, against descent with the exact covariance, targets of rank r."),
@@ -153,7 +155,7 @@ def _halves(doubled: bool) -> list[Fact]:
 
     m, a, beta = sp.symbols("m a beta", positive=True)
     objective = (m - a) ** 2 / 2 + (beta if doubled else beta / 2) * a**2
-    return [equal(sp.diff(objective, a).subs(a, m / (1 + beta)), 0, "a = m/(1 + β) is stationary")]
+    return [equal(sp.Subs(sp.Derivative(objective, a), a, m / (1 + beta)), 0, "a = m/(1 + β) is stationary")]
 
 
 def _halved_fit() -> list[Fact]:
@@ -187,9 +189,9 @@ HALF: Final = Claim(
     r"\Omega$.",
     source="a slip between papers that write the loss with and without ½",
     relation="refuted",
-    parameters={"β": "β = λ/B"},
-    corrected=r"$\tfrac12\lVert Y-A\rVert^2+\tfrac\beta2\lVert A\rVert_{sp,r}^2$ is the same problem: the "
-    "mean of half the loss has both halves.",
+    parameters={"Ω": "what DropBlock charges, with β = λ/B", "m": "singular values of Y"},
+    corrected=r"$\tfrac12\lVert Y-A\rVert^2+\tfrac\beta2\lVert A\rVert_{sp,r}^2$ is the same problem: half the loss, "
+    "averaged over masks, has both halves.",
     derive=refutation(_halved_fit, _halved_both, "m, β > 0"),
     solve=mismatch(_with_half, _with_both_halves, draws=8, tolerance="SOLVER", seconds=2,
                    what="The largest singular value of the closed form against descent with ½ on the loss, and on "
@@ -204,10 +206,10 @@ def _nominal() -> list[Fact]:
 
     from etatrick.validation.routes.facts import equal
 
-    gamma = sp.Rational(1, 10) / 49 * sp.Rational(14 * 14, 8 * 8)  # the published rate of seeds
-    return [equal((1 - gamma) ** 1, sp.Rational(9, 10), "the corner of a 14 × 14 map, blocks of 7, retain rate 0.9: "
-                  "one window covers it"),
-            equal((1 - gamma) ** 49, sp.Rational(9, 10), "the centre: 49 windows do")]  # fmt: skip
+    live = 1 - sp.Rational(1, 10) / 49 * sp.Rational(14 * 14, 8 * 8)  # the published rate of seeds
+    words = "a 14 × 14 map, s = 7, α = 0.9, so that γ = 1/160: one window covers the corner"
+    return [equal(live, sp.Rational(9, 10), words, r"(1-\gamma)^1 = \tfrac9{10}"),
+            equal(live**49, sp.Rational(9, 10), "and 49 the centre", r"(1-\gamma)^{49} = \tfrac9{10}")]  # fmt: skip
 
 
 def _counted_windows() -> list[Fact]:
@@ -219,10 +221,14 @@ def _counted_windows() -> list[Fact]:
     line = [sum(1 for s in range(8) if s <= i < s + 7) for i in range(14)]
     gamma = drop / 49 * sp.Rational(14 * 14, 8 * 8)
     hits = sp.Rational(sum(a * b for a in line for b in line), 14 * 14)
+    live = 1 - gamma.subs(drop, sp.Rational(1, 10))
     return [
-        equal(gamma * hits, drop, "the expected number of seeds over a unit is the drop rate, on average over the map"),
+        at_least(live, sp.Rational(99, 100), "the corner at α = 0.9", r"1-\gamma > 0.99", strict=True),
+        at_least(sp.Rational(74, 100), live**49, "and the centre", r"0.74 > (1-\gamma)^{49}", strict=True),
+        equal(gamma * hits, drop, "the expected number of seeds over a unit is the drop rate, on average over the map, "
+              "n_ij windows over each", r"\tfrac1{HW}\textstyle\sum_{ij}n_{ij}\,\gamma = 1-\alpha"),
         at_least(1 / (1 + x) ** 3, 1 - 3 * (1 - 1 / (1 + x)), "so units are retained at least as often on average: "
-                 "(1 − γ)ⁿ ≥ 1 − nγ, here n = 3"),
+                 "(1 − γ)ⁿ ≥ 1 − nγ, here n = 3, γ = x/(1 + x)", r"(1-\gamma)^3 \ge 1-3\gamma"),
     ]  # fmt: skip
 
 
@@ -252,7 +258,8 @@ RATES: Final = Claim(
     r"$\alpha$.",
     source="the layer of Ghiasi, Lin, Le 2018 and its implementations, as commonly read",
     relation="refuted",
-    parameters={"α": "the nominal retain probability", "s": "block size"},
+    parameters={"α": "the nominal retain probability", "s": "side of a block", "H, W": "height and width of the map",
+                "γ": "the rate of seeds; each switches off a window of s × s"},
     corrected=r"A unit that $n$ windows cover is retained with probability $(1-\gamma)^n$: for $H=14$, $s=7$, "
     r"$\alpha=0.9$ more than 0.99 in the corner and less than 0.74 in the centre; "
     "the expected number of seeds is right on average.",

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING, Any, Final
 
 from etatrick.validation.claim import Claim
-from etatrick.validation.ledger.structured_masks import HIDDEN
+from etatrick.validation.ledger.structured_masks import HIDDEN, rescaled
 from etatrick.validation.ledger.structured_minima import CLASS, block_covariance, descended, targets
 from etatrick.validation.ledger.theorems import OURS
 from etatrick.validation.routes import Absent, Fact, Pair, mismatch, numbers, proof, refutation
@@ -44,7 +44,7 @@ def _one_sided() -> list[Fact]:
     bound = 2 * lam / (2 + lam)
     return [
         equal(split, bound, "Y = (1, −1), two nonnegative features, one for each sign, against the bound"),
-        equal(same, bound, "or both features for one example"),
+        equal(same, bound, "or both features for the same example"),
     ]
 
 
@@ -53,14 +53,18 @@ def _two_sided() -> list[Fact]:
 
     from etatrick.validation.routes.facts import at_least, equal
 
-    lam = sp.Symbol("lambda", positive=True)
-    u, g = sp.symbols("u g", positive=True)
+    lam, u, g, p, q = sp.symbols("lambda u g p q", positive=True)
     objective = 2 * (1 - 2 * u * g) ** 2 + 2 * lam * u**2 * 2 * g**2  # both units ±: (u, u) and features ±g
-    best = {u: 1 / sp.sqrt(2 + lam), g: 1 / sp.sqrt(2 + lam)}
+    bound, half, both = 2 * lam / (2 + lam), lam / (1 + lam), lam / (2 + lam)
     return [
-        equal(objective.subs(best), 2 * lam / (2 + lam), "two signed features, equal and balanced, attain the bound"),
-        at_least(2 * lam / (1 + lam), 2 * lam / (2 + lam), "nonnegative ones miss it: a unit per sign", strict=True),
-        at_least(1 + lam / (2 + lam), 2 * lam / (2 + lam), "and with both units for one example", strict=True),
+        equal(sp.Subs(objective, (u, g), (1 / sp.sqrt(2 + lam),) * 2), bound, "Y = (1, −1): two features g, −g with "
+              "the output weight u attain the bound"),
+        equal((1 - p) ** 2 + lam * p**2, half + (1 + lam) * (p - 1 / (1 + lam)) ** 2, "a nonnegative feature has the "
+              "sign of its weight at both examples: with one of each sign, outputs ±p, an example costs λ/(1 + λ)"),
+        at_least(2 * half, bound, "so the two miss the bound", strict=True),
+        at_least((1 - p - q) ** 2 + lam * (p**2 + q**2), both, "with two of one sign, outputs p, q, the example of "
+                 "this sign costs λ/(2 + λ), the other 1"),
+        at_least(1 + both, bound, "and they miss it too", strict=True),
     ]  # fmt: skip
 
 
@@ -68,7 +72,7 @@ def _features(rng: "np.random.Generator", signed: bool = False) -> Pair:
     """Compare the bound with the best features found: nonnegative ones, which include every ReLU network, or signed."""
     from etatrick.numerics.last_layer import last_layer_bound
 
-    r, odds, Y = int(rng.integers(1, 3)), float(rng.uniform(0.3, 1.5)), targets(rng, 3, 6)
+    odds, Y, r = float(rng.uniform(0.3, 1.5)), targets(rng, 3, 6), int(rng.integers(1, 3))
     table = block_covariance(4 * r, r, odds)
     bound = last_layer_bound(Y, r, 1 / (1 + odds), 4 * r).value
     found = float((Y**2).sum()) + descended(Y, table, rng)[0] if signed else nonnegative(Y, table, rng)
@@ -87,8 +91,8 @@ SIGNS: Final = Claim(
     source=f"{HIDDEN}, read for any activation of the last layer",
     relation="corrected",
     parameters={"r": "block size", "λ": "odds of dropping"},
-    corrected=r"With linear last features, distinct inputs, enough units and no bias outside the mask. ReLU features "
-    r"are nonnegative, and no network reaches the bound where $V$ needs both signs.",
+    corrected=r"It does with linear last features, distinct inputs, enough units and no bias outside the mask. ReLU "
+    r"features are nonnegative, and no network reaches the bound where the best features need both signs.",
     derive=refutation(_one_sided, _two_sided, "Y = (1, −1), two features, λ > 0"),
     solve=mismatch(_features, _signed, draws=6, tolerance="SOLVER", seconds=3,
                    what="The bound against the best nonnegative features found by projected descent, and against "
@@ -105,10 +109,10 @@ def _any_network() -> list[Fact]:
 
     lam, y, u, s = sp.symbols("lambda y u s", positive=True)
     g, h = (sp.Function(name)(sp.Symbol("x", positive=True)) for name in ("g", "h"))  # any two features of an input
-    values = ((0, lam / (1 + lam)), (1 + lam, 1 / (1 + lam)))
-    mean = sum(p * q * (y - i * u * g - j * s * h) ** 2 for i, p in values for j, q in values)
+    mean = sum(p * q * (y - i * u * g - j * s * h) ** 2 for i, p in rescaled(lam) for j, q in rescaled(lam))
     return [equal(mean, (y - u * g - s * h) ** 2 + lam * (u**2 * g**2 + s**2 * h**2), "masks act after the features: "
-                  "the identity of one hidden layer holds whatever g is")]  # fmt: skip
+                  "for any g and h of an input x the identity of one hidden layer, whose charge structured/envelope "
+                  "bounds", r"\mathbb E(y-\bar z_1ug-\bar z_2sh)^2 = (y-ug-sh)^2+\lambda(u^2g^2+s^2h^2)")]  # fmt: skip
 
 
 def _network(rng: "np.random.Generator", strength: float = 1.0) -> Pair:
@@ -119,10 +123,11 @@ def _network(rng: "np.random.Generator", strength: float = 1.0) -> Pair:
 
     odds, Y, X = float(rng.uniform(0.3, 1.5)), targets(rng, 3, 6), rng.standard_normal((6, 2))
     G = np.tanh(X @ rng.standard_normal((2, 8)) * 2) @ rng.standard_normal((8, 4))
-    inner = G.T @ G + odds * np.diag((G**2).sum(0))
-    U = np.linalg.solve(inner, G.T @ Y.T).T
-    found = float(((Y - U @ G.T) ** 2).sum() + odds * ((U**2).sum(0) * (G**2).sum(0)).sum())
-    return Pair(strength * last_layer_bound(Y, 1, 1 / (1 + odds), 4).value, found, {"λ": odds})
+    r = int(rng.integers(1, 3))
+    table = block_covariance(4, r, odds) * (G.T @ G)
+    U = np.linalg.solve(G.T @ G + table, G.T @ Y.T).T
+    found = float(((Y - U @ G.T) ** 2).sum() + (table * (U.T @ U)).sum())
+    return Pair(strength * last_layer_bound(Y, r, 1 / (1 + odds), 4).value, found, {"r": r, "λ": odds})
 
 
 def _too_strong(rng: "np.random.Generator") -> Pair:
@@ -132,11 +137,11 @@ def _too_strong(rng: "np.random.Generator") -> Pair:
 BOUND: Final = Claim(
     id="structured/last-layer-bound",
     title="Dropout on the last hidden layer of any network has a convex lower bound",
-    statement=r"For any features $G=g(X)$: $\mathbb E\lVert Y-U\bar zG^{\top}\rVert^2\ge\min_A\lVert Y-A\rVert^2+"
-    r"\frac\lambda B\lVert A\rVert_{sp,r}^2$, as masks act after $g$.",
+    statement=r"For any features $G=g(X)$ and masks $z$ of blocks $\mathbb E\lVert Y-U\,\mathrm{diag}(z/\theta)G^{\top}"
+    r"\rVert^2$ $\ge\min_A\lVert Y-A\rVert^2+\frac\lambda B\lVert A\rVert_{sp,r}^2$, as masks act after $g$.",
     source=f"{HIDDEN}; the form {OURS}",
     relation="lower",
-    parameters={"g": "any network", "λ": "odds of dropping"},
+    parameters={"g": "any network", "λ": "odds of dropping", "r": "block size"},
     derive=proof(_any_network, "any two features; the minimum over A is settled under structured/envelope"),
     solve=numbers(_network, draws=40, relation="lower", control=_too_strong, what="The bound against tanh networks "
                   "with the best output weights; the control is four times the bound."),

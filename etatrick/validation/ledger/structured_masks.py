@@ -20,6 +20,11 @@ def factors(rng: "np.random.Generator", d: int, a: int = 3, n: int = 4) -> tuple
     return rng.standard_normal((a, n)), rng.standard_normal((a, d)), rng.standard_normal((n, d))
 
 
+def rescaled(lam: Any) -> tuple[tuple[Any, Any], tuple[Any, Any]]:
+    """Return the values 0 and 1 + λ of a Bernoulli mask divided by its mean 1/(1 + λ), each with its probability."""
+    return (0, lam / (1 + lam)), (1 + lam, 1 / (1 + lam))
+
+
 def mean_loss(Y: Any, U: Any, V: Any, outcomes: Iterator[tuple[float, Any]]) -> float:
     """Return the mean of ‖Y − U diag(z)Vᵀ‖² over pairs of a probability and a mask z."""
     return float(sum(chance * float(((Y - (U * z) @ V.T) ** 2).sum()) for chance, z in outcomes))
@@ -42,11 +47,13 @@ def _any_law() -> list[Fact]:
         m * (1 - m) * u**2 * v**2 + 2 * cov * u * v * s * t + n * (1 - n) * s**2 * t**2
     )
     return [
-        equal(mean, (y - u * v - s * t) ** 2 + charge, "one entry, two units, masks with any joint law; the norms are "
-              "sums over entries, covariances pairs of units", r"\mathbb E\lVert Y-U\bar zV^{\top}\rVert^2"
-              r" = \lVert Y-UV^{\top}\rVert^2+\sum_{ij}\bar C_{ij}\langle u_i,u_j\rangle\langle v_i,v_j\rangle"),
-        equal(fixed, biased, "scaled by a constant c instead of 1/μ: the fit is that of cμ",
-              r"\lVert Y-cU\mu V^{\top}\rVert^2 + c^2\langle C,U^{\top}U\circ V^{\top}V\rangle"),
+        equal(mean, (y - u * v - s * t) ** 2 + charge, "for one entry and two units, masks with any joint law; the "
+              "norms are sums over entries, the charges sums over pairs of units",
+              r"\mathbb E\lVert Y-U\,\mathrm{diag}(z/\mu)V^{\top}\rVert^2 = \lVert Y-UV^{\top}\rVert^2+"
+              r"\textstyle\sum_{ij}\bar C_{ij}\langle u_i,u_j\rangle\langle v_i,v_j\rangle"),
+        equal(fixed, biased, "and scaled by a constant c instead of 1/μ, to compare: the fit is that of the mean cμ",
+              r"\mathbb E\lVert Y-cU\,\mathrm{diag}(z)V^{\top}\rVert^2 = \lVert Y-cU\,\mathrm{diag}(\mu)V^{\top}"
+              r"\rVert^2+c^2\langle C,U^{\top}U\circ V^{\top}V\rangle"),
     ]  # fmt: skip
 
 
@@ -71,11 +78,11 @@ def _marginals_only(rng: "np.random.Generator") -> Pair:
 ANY_LAW: Final = Claim(
     id="structured/expected-squared-loss",
     title="Only the mean and covariance of a mask of hidden units matter",
-    statement=r"$\mathbb E\lVert Y-U\,\mathrm{diag}(z/\mu)V^{\top}\rVert^2=\lVert Y-UV^{\top}\rVert^2+\langle\bar C,"
-    r"U^{\top}U\circ V^{\top}V\rangle$ with $\bar C_{ij}=C_{ij}/(\mu_i\mu_j)$, for every law of the mask.",
+    statement=r"$\mathbb E\lVert Y-U\,\mathrm{diag}(z/\mu)V^{\top}\rVert^2$ $=\lVert Y-UV^{\top}\rVert^2$ $+\langle"
+    r"\bar C,U^{\top}U\circ V^{\top}V\rangle$ with $\bar C_{ij}=C_{ij}/(\mu_i\mu_j)$, for every law of the mask.",
     source=f"Cavazza et al. 2018, Theorem 1 (independent masks); {HIDDEN}",
     relation="equal",
-    parameters={"z": "any random vector with all means μ ≠ 0"},
+    parameters={"z": "any random vector with all means μ ≠ 0", "C": "the covariance of z"},
     derive=proof(_any_law, "two units with any joint law; a polynomial identity in the factors", seconds=2),
     solve=numbers(_drawn_law, draws=40, control=_marginals_only, what="The formula against the mean over 16 masks with "
                   "random probabilities; the control leaves out the covariances of different units."),
@@ -95,10 +102,10 @@ def _block_entries() -> list[Fact]:
     odds, other = (1 - theta) / theta, (1 - phi) / phi
     shared, single = SeparateBlocks((2, 2), (odds, odds)), SeparateBlocks((1, 1), (odds, other))
     return [
-        Fact(step.claim, f"{name}: {step.verdict.method}", step.verdict)
+        Fact(step.claim, f"{name}, odds λ_b = (1 − θ_b)/θ_b: {step.verdict.method}", step.verdict)
         for law, blocks, name in (
-            (Blocks((2, 2), theta), shared, "blocks of two"),
-            (UnitRates((theta, phi)), single, "unit-wise rates"),
+            (Blocks((2, 2), theta), shared, "two blocks of two with the same θ"),
+            (UnitRates((theta, phi)), single, "blocks of one with rates of their own"),
         )
         for step in (covariance_step(law, blocks), expansion_step(blocks))
     ]
@@ -126,9 +133,9 @@ def _by_unit(rng: "np.random.Generator") -> Pair:
 BLOCKS: Final = Claim(
     id="structured/block-masks",
     title="DropBlock charges the product of each block",
-    statement=r"One Bernoulli($\theta$) variable per block of $r$ hidden units adds "
-    r"$\frac{1-\theta}\theta\sum_b\lVert U_bV_b^{\top}\rVert_F^2$; for $r=1$, dropout, $\frac{1-\theta}\theta"
-    r"\sum_i\lVert u_i\rVert^2\lVert v_i\rVert^2$; unit-wise rates have a factor per unit.",
+    statement=r"One Bernoulli($\theta$) variable per block of $r$ hidden units adds $\frac{1-\theta}\theta\sum_b\lVert "
+    r"U_bV_b^{\top}\rVert_F^2$ to the expected squared loss; for $r=1$, dropout, $\frac{1-\theta}\theta\sum_i\lVert "
+    r"u_i\rVert^2\lVert v_i\rVert^2$; unit-wise rates have a factor $(1-\theta_i)/\theta_i$ per unit.",
     source=f"{HIDDEN}; Cavazza et al. 2018 for r = 1",
     relation="equal",
     parameters={"θ": "0 < θ ≤ 1", "r": "block size"},
@@ -145,11 +152,12 @@ def _windows() -> list[Fact]:
 
     from etatrick.validation.routes.facts import equal, tends
 
-    stay, own, other, shared, g = sp.symbols("s n m k gamma", positive=True)  # s = 1 − γ
+    stay, own, other, shared, g = sp.symbols("s n_ii n_jj n_ij gamma", positive=True)  # s = 1 − γ
     alive = stay ** (own + other - shared)
     return [
-        equal(alive / (stay**own * stay**other) - 1, stay ** (-shared) - 1, "two units live if no seed hits the union "
-              "of the windows over them", r"\bar C_{ij} = (1-\gamma)^{-n_{ij}}-1"),
+        equal(alive / (stay**own * stay**other) - 1, stay ** (-shared) - 1, "C̄_ij: two units live if no seed hits the "
+              "union of the windows over them, the means are (1 − γ)^n", r"\frac{(1-\gamma)^{n_{ii}+n_{jj}-n_{ij}}}"
+              r"{(1-\gamma)^{n_{ii}}(1-\gamma)^{n_{jj}}}-1 = (1-\gamma)^{-n_{ij}}-1"),
         tends(((1 - g) ** (-shared) - 1) / g, g, 0, shared, "for rare seeds it is γ times the shared windows"),
     ]  # fmt: skip
 
@@ -184,7 +192,7 @@ SLIDING: Final = Claim(
     source="the layer of Ghiasi, Lin, Le 2018; the covariance derived for this project",
     relation="equal",
     parameters={"γ": "0 < γ < 1"},
-    derive=proof(_windows, "0 < s < 1, n, m, k > 0"),
+    derive=proof(_windows, "0 < γ < 1, any numbers of windows"),
     solve=numbers(_slid, draws=40, control=_one_more, what="The formula against the mean over all seeds on a line of 7 "
                   "units; the control counts one window more."),
     observe=EXACT,
@@ -192,14 +200,18 @@ SLIDING: Final = Claim(
 )  # fmt: skip
 
 
-def _incoming() -> list[Fact]:
+def _incoming(charged: bool = False) -> list[Fact]:
     import sympy as sp
 
     from etatrick.validation.routes.facts import equal
 
-    u, v, w, x, z, lam = sp.symbols("u v w x z lambda", positive=True)  # one example (x, z), incoming weights v, w
-    return [equal(lam * u**2 * (v**2 * x**2 + w**2 * z**2), lam * u**2 * (v * x + w * z) ** 2,
-                  "masks on incoming weights charge λ‖u‖²Σ_j V_j²‖x_j‖², dropout λ‖u‖²‖Xᵀv‖²")]  # fmt: skip
+    u, v, w, x, z, lam, y = sp.symbols("u v w x z lambda y", positive=True)  # one example (x, z), weights v, w
+    mean = sum(p * q * (y - u * (i * v * x + j * w * z)) ** 2 for i, p in rescaled(lam) for j, q in rescaled(lam))
+    one = (v**2 * x**2 + w**2 * z**2, "(v^2x^2+w^2z^2)", "a charge per weight")
+    charge, shown, words = one if charged else ((v * x + w * z) ** 2, "(vx+wz)^2", "the charge of dropout")
+    return [equal(mean, (y - u * (v * x + w * z)) ** 2 + lam * u**2 * charge, "masks on the incoming weights v, w of a "
+                  f"unit, inputs x, z, output weight u: {words}",
+                  rf"\mathbb E(y-u(\bar z_1vx+\bar z_2wz))^2 = (y-u(vx+wz))^2+\lambda u^2{shown}")]  # fmt: skip
 
 
 def _outgoing() -> list[Fact]:
@@ -207,16 +219,17 @@ def _outgoing() -> list[Fact]:
 
     from etatrick.validation.routes.facts import equal
 
-    u, s, h, y, t, lam, v, w, x, z = sp.symbols("u s h y t lambda v w x z", positive=True)  # two outputs, one unit h
-    values = ((0, lam / (1 + lam)), (1 + lam, 1 / (1 + lam)))
-    mean = sum(p * q * ((y - i * u * h) ** 2 + (t - j * s * h) ** 2) for i, p in values for j, q in values)
-    plain = (y - u * h) ** 2 + (t - s * h) ** 2
-    white = sp.expand((v * x - w * z) ** 2 + (v * z + w * x) ** 2)  # rows (x, z) and (−z, x) of X
+    u, s, h, y, t, lam, v, w, a, b, c, d = sp.symbols("u s h y t lambda v w a b c d", positive=True)
+    pairs = itertools.product(rescaled(lam), repeat=2)
+    mean = sum(p * q * ((y - i * u * h) ** 2 + (t - j * s * h) ** 2) for (i, p), (j, q) in pairs)
     return [
-        equal(mean, plain + lam * (u**2 + s**2) * h**2, "masks on outgoing weights: dropout's λ‖u‖²‖h‖², though each "
-              "output has its own mask"),
-        equal(white, (v**2 + w**2) * (x**2 + z**2), "incoming weights: equal where XXᵀ is diagonal",
-              r"\lVert X^{\top}v\rVert^2 = \textstyle\sum_jv_j^2\lVert x_j\rVert^2"),
+        equal(mean, (y - u * h) ** 2 + (t - s * h) ** 2 + lam * (u**2 + s**2) * h**2, "masks on outgoing weights of a "
+              "unit h, two outputs: the charge of dropout, though each output has its own mask",
+              r"\mathbb E\lVert y-h\,\bar z\circ u\rVert^2 = \lVert y-hu\rVert^2+\lambda h^2\lVert u\rVert^2"),
+        *_incoming(charged=True),
+        equal((v * a + w * b) ** 2 + (v * c + w * d) ** 2 - v**2 * (a**2 + c**2) - w**2 * (b**2 + d**2),
+              2 * v * w * (a * b + c * d), "two inputs and examples: no difference iff the rows of X are orthogonal",
+              r"\lVert X^{\top}v\rVert^2-\textstyle\sum_jv_j^2\lVert x_j\rVert^2 = 2v_1v_2\langle x_1,x_2\rangle"),
     ]  # fmt: skip
 
 
@@ -225,9 +238,8 @@ def _connected(rng: "np.random.Generator", layer: str = "incoming") -> Pair:
     import numpy as np
 
     _, U, V = factors(rng, 2, a=2, n=3)
-    X, theta, mean = rng.standard_normal((3, 4)), float(rng.uniform(0.3, 0.9)), 0.0
-    target = rng.standard_normal((2, 4))
-    shape = U.shape if layer == "outgoing" else V.shape
+    X, theta, target = rng.standard_normal((3, 4)), float(rng.uniform(0.3, 0.9)), rng.standard_normal((2, 4))
+    mean, shape = 0.0, U.shape if layer == "outgoing" else V.shape
     for kept in itertools.product((0.0, 1.0), repeat=U.size if layer == "outgoing" else V.size):
         Z = np.array(kept).reshape(shape) / theta
         A = (U * Z) @ V.T @ X if layer == "outgoing" else U @ (V * Z).T @ X
@@ -247,7 +259,7 @@ DROPCONNECT: Final = Claim(
     r"masks on the hidden units.",
     source=f"{HIDDEN}, read for both layers",
     relation="corrected",
-    parameters={"θ": "0 < θ < 1", "X": "inputs, one column per example"},
+    parameters={"θ": "0 < θ < 1", "X": "inputs, one column per example; x_j its rows"},
     corrected=r"So it is for the weights that leave the masked units. For those that enter, $\lVert X^{\top}v_i\rVert^2"
     r"$ becomes $\sum_jV_{ji}^2\lVert x_j\rVert^2$: the same for all weights iff $XX^{\top}$ is diagonal.",
     derive=refutation(_incoming, _outgoing, "λ and all weights and inputs > 0"),

@@ -61,7 +61,20 @@ def _induced() -> list[Fact]:
     from etatrick.theory.structured import induced_norm
 
     steps = induced_norm(Blocks.partition(6, 2, sp.Rational(1, 3))).proof
-    return [Fact(step.claim, f"step {k + 1}: {step.verdict.method}", step.verdict) for k, step in enumerate(steps)]
+    words = (
+        "the mask has one variable per block, λ_b its odds",
+        "what it charges",
+        "Θ the least Ω of factors of A, Θ** its envelope, N_* the dual norm",
+        "Cauchy–Schwarz over blocks",
+        "and over the directions ζ of Z in a block",
+        "so the dual norm, ω_i the weight of ζ_i",
+        "rank up to a block",
+        "the η-trick over the scales H of the dual norm",
+        "its best scales",
+        "on low rank it is what the factors cost",
+        "and averages of low rank reach it",
+    )
+    return [Fact(s.claim, f"{about}: {s.verdict.method}", s.verdict) for about, s in zip(words, steps, strict=True)]
 
 
 def _dual(rng: "np.random.Generator", size: int | None = None) -> Pair:
@@ -87,7 +100,8 @@ ENVELOPE: Final = Claim(
     source=f"{HIDDEN}; Cavazza et al. 2018 for r = 1",
     relation="equal",
     parameters={"λ": "odds of dropping", "B": "blocks of r units"},
-    derive=proof(_induced, "blocks of two; the η-trick and the atoms at rational spectra", seconds=2),
+    derive=proof(_induced, "three blocks of two, θ = 1/3; the η-trick's scales and the averages at rational spectra",
+                 seconds=2),
     solve=numbers(_dual, draws=15, tolerance="SOLVER", control=_number_of_blocks, seconds=2,
                   what="The squared dual norm against the supremum over factors by descent; the control takes k = 4 "
                   "whatever the block size."),
@@ -101,19 +115,22 @@ def _ranges() -> list[Fact]:
 
     from etatrick.validation.routes.facts import equal
 
-    m, n, s, t, a, b, beta, tau, total = sp.symbols("m n s t a b beta tau M", positive=True)
+    m, n, a, b, beta, tau, total, eta = sp.symbols("m n a b beta tau M eta", positive=True)
     r, rho, last = sp.symbols("r rho l", positive=True)
-    eta = beta * (m / tau - 1)
+    scale, best = beta * (m / tau - 1), m * eta / (eta + beta)
     budget = (rho - 1) + beta * (total / tau - (last - rho + 1))
+    fixed = beta * total / (r + beta * last - (1 + beta) * (rho - 1))
     aligned, swapped = (m - a) ** 2 + (n - b) ** 2, (m - b) ** 2 + (n - a) ** 2
     return [
-        equal(swapped - aligned, 2 * (m - n) * (a - b), "the fit is best with the singular vectors of Y (von Neumann)"),
-        equal(m * eta / (eta + beta), m - tau, "η = β(m/τ − 1) in (0, 1): soft threshold", r"a_i = m_i-\tau"),
-        equal((eta - 1).subs(tau, beta * m / (1 + beta)), 0, "η = 1 from m = τ(1 + β)/β on: a = m/(1 + β)"),
-        equal(budget.subs(tau, beta * total / (r + beta * last - (1 + beta) * (rho - 1))), r, "Ση = r fixes τ",
-              r"\tau = \beta\sum_{j=\rho}^{l}m_j\,/\,(r+\beta l-(1+\beta)(\rho-1))"),
-        equal((s - s * t / (t + beta)) ** 2 + beta * (s * t / (t + beta)) ** 2 / t, s**2 * beta / (t + beta),
-              "so the minimum is Σm²β/(η + β)"),
+        equal(swapped - aligned, 2 * (m - n) * (a - b), "the fit is best with the singular vectors of Y, and "
+              "values a, b in the order of m, n (von Neumann)"),
+        equal((m - a) ** 2 + beta * a**2 / eta, m**2 * beta / (eta + beta) + (eta + beta) / eta * (a - best) ** 2,
+              "for fixed scales a = mη/(η + β) is best, at the cost m²β/(η + β)"),
+        equal(-sp.Subs(sp.Derivative(m**2 * beta / (eta + beta), eta), eta, scale), tau**2 / beta, "which is "
+              "convex; at η = β(m/τ − 1) the gain of every scale is the same: the budget r is shared best"),
+        equal(sp.Subs(best, eta, scale), m - tau, "where it is between 0 and 1, a soft threshold"),
+        equal(sp.Subs(scale, tau, beta * m / (1 + beta)), 1, "η = 1 from m = τ(1 + β)/β on: a = m/(1 + β)"),
+        equal(sp.Subs(budget, tau, fixed), r, "the sum of η is r at this τ, M the sum of m_j from ρ to l"),
     ]  # fmt: skip
 
 
@@ -134,11 +151,12 @@ CLOSED_FORM: Final = Claim(
     id="structured/closed-form-minimum",
     title="The global minimum under DropBlock in closed form",
     statement=r"With $\beta=\lambda/B$ and $Y=P\,\mathrm{diag}(m)Q^{\top}$ the minimum of $\lVert Y-UV^{\top}\rVert^2+"
-    r"\lambda\sum_b\lVert U_bV_b^{\top}\rVert^2$ has singular values $m_i/(1+\beta)$ before $\rho$, $m_i-\tau$ up to "
-    r"$l$ and 0 beyond, $\tau=\beta\sum_{j=\rho}^lm_j/(r+\beta l-(1+\beta)(\rho-1))$.",
+    r"\lambda\sum_b\lVert U_bV_b^{\top}\rVert^2$ has singular values $m_i/(1+\beta)$ before $\rho$, $m_i-\tau$ "
+    r"from $\rho$ to $l$ and 0 beyond, $\tau=\beta\sum_{j=\rho}^lm_j/(r+\beta l-(1+\beta)(\rho-1))$.",
     source=f"{HIDDEN}; Cavazza et al. 2018, Theorem 3, for r = 1",
     relation="equal",
-    parameters={"θ": "0 < θ < 1, λ = (1 − θ)/θ", "B": "at least l − ρ + 1 blocks"},
+    parameters={"θ": "0 < θ < 1, λ = (1 − θ)/θ", "B": "at least l − ρ + 1 blocks of r units",
+                "ρ, l": "the first index with m_ρ < τ(1 + β)/β, the last with m_l > τ"},
     derive=proof(_ranges, "m, η, β, τ > 0", seconds=2),
     solve=numbers(_closed_form, draws=10, tolerance="SOLVER", control=_larger_block, seconds=2,
                   what="The closed form against descent on U and V, 4 × 5 and four blocks; the control has blocks of "
@@ -151,14 +169,15 @@ CLOSED_FORM: Final = Claim(
 def _floor() -> list[Fact]:
     import sympy as sp
 
-    from etatrick.validation.routes.facts import equal
+    from etatrick.validation.routes.facts import equal, tends
 
-    m, fit, norm, beta, step = sp.symbols("m c F beta e", positive=True)
-    objective = fit + (m - step) ** 2 + beta * (norm + step**2)
+    m, norm, beta, step = sp.symbols("m F beta e", positive=True)
+    objective = (m - step) ** 2 + beta * (norm + step**2)
     return [
-        equal(sp.diff(objective, step).subs(step, 0), -2 * m, "up to rank r the norm is Frobenius', so below it a new "
-              "direction of size e gains 2me and costs βe²",
-              r"\tfrac{d}{de}\big[(m-e)^2+\beta(\lVert A\rVert_F^2+e^2)\big]_{e=0} = -2m < 0"),
+        equal(sp.Subs(sp.Derivative(objective, step), step, 0), -2 * m, "up to rank r the norm is Frobenius', F its "
+              "square: below it a new direction of size e, m > 0 in Y, lowers the objective"),
+        tends(beta * m / (1 + beta), beta, sp.oo, m, "dropout, r = 1: rank 1 is best iff m_2 ≤ βm_1/(1 + β) "
+              "(structured/plateau), so for any m_2 < m_1 if the noise is strong enough"),
     ]  # fmt: skip
 
 
@@ -182,10 +201,10 @@ FLOOR: Final = Claim(
     id="structured/rank-floor",
     title="DropBlock never goes below the rank of a block",
     statement=r"Every global minimum has $\mathrm{rank}\ge\min(r,\mathrm{rank}\,Y)$, however strong the noise; dropout "
-    r"goes down to rank 1.",
+    r"goes down to rank 1 if $m_1>m_2$.",
     source=OURS,
     relation="lower",
-    parameters={"r": "block size", "λ": "λ > 0"},
+    parameters={"r": "block size", "λ": "λ > 0; β = λ/B", "m": "singular values of Y"},
     derive=proof(_floor, "m, β > 0"),
     solve=numbers(_rank, draws=8, tolerance="SOLVER", relation="lower", control=_rank_more, seconds=2,
                   what="The floor against the number of singular values above 1e-5 where descent ends; the control is "
@@ -203,11 +222,13 @@ def _flat() -> list[Fact]:
     top, m, beta, a, step, rest = sp.symbols("m_r m beta a e F", positive=True)
     beyond = (m - step) ** 2 + beta * (rest + (a + step) ** 2)  # t = r − 1: the last of rank r shares its scale
     return [
-        equal(sp.diff(beyond, step).subs({step: 0, a: top / (1 + beta)}), 2 * (beta * top / (1 + beta) - m),
-              "at rank r a new direction shares the scale of the r-th: it pays iff m > βm_r/(1 + β)",
-              r"\tfrac{d}{de}\big[(m_{r+1}-e)^2+\beta(a_r+e)^2\big]_{e=0} = 2\big(\tfrac{\beta m_r}{1+\beta}"
-              r"-m_{r+1}\big)"),
-        equal(sp.diff((top - a) ** 2 + beta * a**2, a).subs(a, top / (1 + beta)), 0, "and rank r itself is ridge"),
+        equal(sp.Subs(sp.Derivative((top - a) ** 2 + beta * a**2, a), a, top / (1 + beta)), 0, "of rank r, ridge is "
+              "best: the norm is Frobenius'"),
+        equal(sp.Subs(sp.Derivative(beyond, step), (step, a), (0, top / (1 + beta))),
+              2 * beta * top / (1 + beta) - 2 * m, "there a new direction of size e shares the scale of the r-th: "
+              "it pays iff m_{r+1} > βm_r/(1 + β)",
+              r"\left.\tfrac d{de}\big[(m_{r+1}-e)^2+\beta(a_r+e)^2\big]\right|_{e=0,\,a_r=m_r/(1+\beta)} = "
+              r"\tfrac{2\beta m_r}{1+\beta}-2m_{r+1}"),
     ]  # fmt: skip
 
 
@@ -238,7 +259,7 @@ PLATEAU: Final = Claim(
     r"\beta}m_r$.",
     source=OURS,
     relation="iff",
-    parameters={"β": "β = λ/B > 0", "r": "below the rank of Y"},
+    parameters={"β": "β = λ/B > 0", "r": "block size, below the rank of Y", "m": "singular values of Y"},
     derive=proof(_flat, "m, β, a > 0"),
     solve=numbers(_plateau, draws=100, tolerance="SOLVER", control=_plateau_early,
                   what="The condition against scales found by a search for τ; the control asks for half the ratio."),

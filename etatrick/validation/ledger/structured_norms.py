@@ -39,17 +39,20 @@ def _support() -> list[Fact]:
     from etatrick.theory.structured.steps import eta_trick
     from etatrick.validation.routes.facts import equal
 
-    w, z, eta, a, total, m = sp.symbols("w zeta eta a T m", positive=True)  # m = k − t, a = Σ over the top t of w²
-    closed = a + total**2 / m
+    w, z, eta, a, total, m, c = sp.symbols("w zeta eta a T m c", positive=True)  # a = Σ over the top t of w²
+    w1, w2, e1, e2 = sp.symbols("w_1 w_2 eta_1 eta_2", positive=True)
+    best = tuple(x * m / (w1 + w2) for x in (w1, w2))
     return [
         equal(w**2 / eta, 2 * w * z - eta * z**2 + (w - eta * z) ** 2 / eta, "each term is at least 2wζ − ηζ², for any "
               "ζ, and Σηζ² ≤ Σ over the k largest of ζ²"),
-        equal(w**2 / (w * m / total), w * total / m, "η = w(k − t)/T below the top t, with sum k − t: the energy is "
-              "T·T/(k − t)"),
-        equal(2 * (a + total * total / m) - (a + m * (total / m) ** 2), closed, "the bound at ζ = w on the top t, "
-              "T/(k − t) below, is the same number"),
-        *(Fact(s.claim, f"both sides at spectra: {s.verdict.method}", s.verdict) for s in
-          eta_trick(OrderedScales((sp.Integer(1),) * 2))),
+        equal(sp.Subs(w1**2 / e1 + w2**2 / e2, (e1, e2), best), (w1 + w2) ** 2 / m, "η = 1 on the top t, here for two "
+              "entries below η = w(k − t)/T, m = k − t, T their sum: they add T²/(k − t)"),
+        equal(sp.Subs(e1 + e2, (e1, e2), best), m, "which takes what is left of the budget k"),
+        equal(sp.Subs(2 * (a + total * c) - (a + m * c**2), c, total / m), a + total**2 / m, "and the bound with ζ = w "
+              "on the top t, of squares a, and ζ = c = T/(k − t) below is the same number"),
+        *(Fact(step.claim, f"{words}: {step.verdict.method}", step.verdict) for words, step in zip(
+            ("for any such set H of scales η, N_* the dual norm", "at rational vectors, k = 2"),
+            eta_trick(OrderedScales((sp.Integer(1),) * 2)), strict=True)),
     ]  # fmt: skip
 
 
@@ -68,8 +71,8 @@ def _next_k(rng: "np.random.Generator") -> Pair:
 ETA_TRICK: Final = Claim(
     id="structured/k-support-eta-trick",
     title="The k-support norm is an η-trick",
-    statement=r"$\lVert w\rVert_{(k)}^2=\min\{\sum_jw_j^2/\eta_j:0\le\eta_j\le1,\sum_j\eta_j\le k\}=\sum_{i\le t}"
-    r"|w|_{(i)}^2+\frac1{k-t}\big(\sum_{i>t}|w|_{(i)}\big)^2$, $t$ the largest index below $k$ with "
+    statement=r"$\lVert w\rVert_{(k)}^2$ $=\min\{\sum_jw_j^2/\eta_j:0\le\eta_j\le1,\sum_j\eta_j\le k\}$ "
+    r"$=\sum_{i\le t}|w|_{(i)}^2+\frac1{k-t}\big(\sum_{i>t}|w|_{(i)}\big)^2$, $t$ the largest index below $k$ with "
     r"$(k-t)|w|_{(t)}\ge\sum_{i>t}|w|_{(i)}$.",
     source=f"{ARGYRIOU}, Proposition 2.1; {MCDONALD}",
     relation="equal",
@@ -85,19 +88,21 @@ ETA_TRICK: Final = Claim(
 def _conjugate() -> list[Fact]:
     import sympy as sp
 
-    from etatrick.validation.routes.facts import at_least, equal
+    from etatrick.validation.routes.facts import equal
 
-    s, t, a, b = sp.symbols("s t a b", positive=True)  # two squares ζ², two scales
-    x = sp.Symbol("x", positive=True)
+    w, z, eta, s, t, a, b, x = sp.symbols("w zeta eta s t eta_1 eta_2 x", positive=True)
+    w1, w2, z1, z2 = sp.symbols("w_1 w_2 zeta_1 zeta_2", positive=True)
     return [
-        equal(2 * s * x - x**2 / a, a * s**2 - (x - a * s) ** 2 / a, "for one scale the conjugate of w²/η is ηζ²"),
-        equal((a * (s + t) + b * s) - ((a - x) * (s + t) + (b + x) * s), x * t, "moving scale to the larger ζ² gains, "
-              "so the best η is 1 on the k largest"),
-        at_least(a * (s + t) + b * s, (a + b) * s, "and never less than the smaller"),
+        equal(2 * w * z - w**2 / eta, eta * z**2 - (w - eta * z) ** 2 / eta, "for fixed scales the conjugate of w²/η "
+              "is ηζ², so the squared dual norm is the largest Σηζ²"),
+        equal((a * (s + t) + b * s) - ((a - x) * (s + t) + (b + x) * s), x * t, "moving x from the scale of the larger "
+              "ζ² = s + t to that of the smaller s loses: the best η is 1 on the k largest"),
+        equal((w1**2 + w2**2) * (z1**2 + z2**2), (w1 * z1 + w2 * z2) ** 2 + (w1 * z2 - w2 * z1) ** 2, "Cauchy–Schwarz "
+              "on the support of an atom, here two entries: the hull of the atoms has the same support function"),
     ]  # fmt: skip
 
 
-def _dual_by_subsets(rng: "np.random.Generator") -> Pair:
+def _dual_by_subsets(rng: "np.random.Generator", more: int = 0) -> Pair:
     """Compare the length of the k largest entries with the most that atoms w, k-sparse and of length 1, give."""
     import numpy as np
 
@@ -109,7 +114,11 @@ def _dual_by_subsets(rng: "np.random.Generator") -> Pair:
         atom = np.zeros_like(z)
         atom[list(chosen)] = z[list(chosen)]
         best = max(best, float(atom @ z) / float(np.linalg.norm(atom)))
-    return Pair(float(k_support_dual_norm(z, k)), best, {"k": k})
+    return Pair(float(k_support_dual_norm(z, k + more)), best, {"k": k})
+
+
+def _dual_next_k(rng: "np.random.Generator") -> Pair:
+    return _dual_by_subsets(rng, more=1)
 
 
 DUAL: Final = Claim(
@@ -120,8 +129,9 @@ DUAL: Final = Claim(
     source=ARGYRIOU,
     relation="equal",
     parameters={"k": "1 ≤ k ≤ d"},
-    derive=proof(_conjugate, "s, t, a, b, x > 0"),
-    solve=numbers(_dual_by_subsets, draws=30, what="The closed form against the best atom over all k-subsets."),
+    derive=proof(_conjugate, "w, ζ, η, s, t, x > 0"),
+    solve=numbers(_dual_by_subsets, draws=30, control=_dual_next_k, what="The closed form against the best atom over "
+                  "all k-subsets; the control takes k + 1."),
     observe=FORMAL,
     tolerance=CLASS,
 )  # fmt: skip
@@ -132,19 +142,15 @@ def _ends() -> list[Fact]:
 
     from etatrick.validation.routes.facts import at_least, equal
 
-    a, b, c = sp.symbols("a b c", positive=True)
-    ordered = [a + b + c, b + c, c]  # three weights in decreasing order
-
-    def closed(k: int, t: int) -> Any:
-        return sum((x**2 for x in ordered[:t]), sp.Integer(0)) + sum(ordered[t:]) ** 2 / (k - t)
-
+    x, y, z, share, other, more = sp.symbols("w_1 w_2 w_3 eta_1 eta_2 x", positive=True)
+    cost = x**2 / share + y**2 / other
     return [
-        equal(closed(1, 0), sum(ordered) ** 2, "k = 1: t = 0 is the only index, the squared ℓ1 norm"),
-        at_least(ordered[1], ordered[2], "k = d: t = d − 1 is allowed"),
-        equal(closed(3, 2), sum(x**2 for x in ordered), "and gives the squared ℓ2 norm"),
-        at_least(closed(1, 0), closed(2, 0), "more scale costs less"),
-        at_least(closed(2, 0), sum(x**2 for x in ordered) - (ordered[0] - ordered[1] - ordered[2]) ** 2 / 2,
-                 "k = 2, t = 0 stays above ℓ2 up to the square that vanishes where t changes"),
+        equal(sp.Subs(cost, (share, other), (x / (x + y), y / (x + y))), (x + y) ** 2, "k = 1: scales in proportion to "
+              "the weights, of sum 1, cost the squared ℓ1 norm, here of two weights"),
+        at_least(cost * (share + other), (x + y) ** 2, "and no others of sum up to 1 cost less"),
+        equal(sp.Subs(cost + z**2, (share, other), (1, 1)), x**2 + y**2 + z**2, "k = d: all scales may be 1, which "
+              "costs the squared ℓ2 norm"),
+        at_least(x**2 * (1 + more), x**2, "and no scale η = 1/(1 + x) below 1 costs less", r"w^2/\eta \ge w^2"),
     ]  # fmt: skip
 
 
@@ -175,7 +181,7 @@ ENDS: Final = Claim(
     source=f"{ARGYRIOU}; {MCDONALD}",
     relation="equal",
     parameters={"k": "1 or d"},
-    derive=proof(_ends, "three weights in decreasing order"),
+    derive=proof(_ends, "two and three weights, not 0, by the η-trick of structured/k-support-eta-trick"),
     solve=numbers(_spectral_ends, draws=40, control=_middle, what="The spectral norm against eigenvalues of AAᵀ and "
                   "its trace; the control is k = 2 against the Frobenius norm."),
     observe=FORMAL,
@@ -188,23 +194,26 @@ def _shrinking() -> list[Fact]:
 
     from etatrick.validation.routes.facts import equal
 
-    w, x, eta, beta, tau, s, n, total, k = sp.symbols("w x eta beta tau s n M k", positive=True)
-    least = beta * w**2 / (eta + beta)
-    scale = beta * (w / tau - 1)
-    summed = s + beta * (total / tau - n)  # s directions at 1, n in between of sum M
+    w, x, eta, beta, tau, k = sp.symbols("w x eta beta tau k", positive=True)
+    s, n, total = sp.symbols("n_sat n_mid M", positive=True)  # counts of η = 1 and of 0 < η < 1, the sum of the latter
+    least, scale, kept = beta * w**2 / (eta + beta), beta * (w / tau - 1), w * eta / (eta + beta)
     return [
-        equal((w - x) ** 2 + beta * x**2 / eta, least + (eta + beta) / eta * (x - w * eta / (eta + beta)) ** 2,
+        equal((w - x) ** 2 + beta * x**2 / eta, least + (eta + beta) / eta * (x - kept) ** 2,
               "for fixed scales x = wη/(η + β)"),
-        equal(-sp.diff(least, eta).subs(eta, scale), tau**2 / beta, "η = β(w/τ − 1) makes the gain of every scale the "
-              "same: the budget is shared best"),
-        equal(w * scale / (scale + beta), w - tau, "there x = w − τ, a soft threshold"),
-        equal((w * eta / (eta + beta)).subs(eta, 1), w / (1 + beta), "and ridge where η = 1"),
-        equal(summed.subs(tau, beta * total / (k - s + beta * n)), k, "the budget fixes τ",
-              r"\tau = \beta\textstyle\sum_{mid}|w|\,/\,(k-n_{sat}+\beta n_{mid})"),
+        equal(-sp.Subs(sp.Derivative(least, eta), eta, scale), tau**2 / beta, "the cost of η is convex; η = β(w/τ − 1) "
+              "makes the gain of every scale the same: the budget is shared best"),
+        equal(-sp.Subs(sp.Derivative(least, eta), eta, 0), w**2 / beta, "at η = 0 it is less than τ²/β where "
+              "w < τ: there x = 0"),
+        equal(-sp.Subs(sp.Derivative(least, eta), eta, 1), beta * w**2 / (1 + beta) ** 2, "at η = 1 it is more where "
+              "w > τ(1 + β)/β: the largest entries"),
+        equal(sp.Subs(kept, eta, scale), w - tau, "between the two x = w − τ, a soft threshold"),
+        equal(sp.Subs(kept, eta, 1), w / (1 + beta), "and ridge where η = 1"),
+        equal(sp.Subs(s + beta * (total / tau - n), tau, beta * total / (k - s + beta * n)), k, "the sum of η is the "
+              "budget k at this τ, M the sum of |w| in between"),
     ]  # fmt: skip
 
 
-def _prox_by_ranges(rng: "np.random.Generator") -> Pair:
+def _prox_by_ranges(rng: "np.random.Generator", control: bool = False) -> Pair:
     """Compare the objective at the map with the least over all guesses of the three ranges."""
     from etatrick.numerics.k_support import k_support_norm, prox_k_support
 
@@ -218,8 +227,12 @@ def _prox_by_ranges(rng: "np.random.Generator") -> Pair:
         eta = [1.0] * s + [beta * (v / tau - 1) for v in size[s:end]] + [0.0] * (len(w) - end)
         if all(-1e-12 <= e <= 1 + 1e-12 for e in eta):
             best = min(best, sum(v * v * beta / (e + beta) for v, e in zip(size, eta, strict=True)))
-    x = prox_k_support(w, k, beta)
+    x = w / (1 + beta) if control else prox_k_support(w, k, beta)
     return Pair(float(((w - x) ** 2).sum()) + beta * float(k_support_norm(x, k)) ** 2, best, {"k": k, "β": beta})
+
+
+def _prox_of_ridge(rng: "np.random.Generator") -> Pair:
+    return _prox_by_ranges(rng, control=True)
 
 
 PROX: Final = Claim(
@@ -229,10 +242,10 @@ PROX: Final = Claim(
     r"$|w|-\tau$ on those in between and 0 below, $\tau=\beta\sum_{mid}|w|/(k-n_{sat}+\beta n_{mid})$.",
     source=f"{MCDONALD}; Pal et al. 2020; derived for this project",
     relation="equal",
-    parameters={"β": "β > 0", "k": "1 ≤ k < d"},
+    parameters={"β": "β > 0", "k": "1 ≤ k < d", "n_sat, n_mid": "entries with η = 1, and with 0 < η < 1"},
     derive=proof(_shrinking, "w, η, β, τ > 0", seconds=2),
-    solve=numbers(_prox_by_ranges, draws=30, what="The objective at the map against the least over every guess of the "
-                  "three ranges."),
+    solve=numbers(_prox_by_ranges, draws=30, control=_prox_of_ridge, what="The objective at the map against the least "
+                  "over every guess of the three ranges; the control is ridge's map."),
     observe=FORMAL,
     tolerance=CLASS,
 )  # fmt: skip

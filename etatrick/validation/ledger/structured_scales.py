@@ -16,14 +16,14 @@ def _boxed() -> list[Fact]:
 
     from etatrick.validation.routes.facts import equal
 
-    w, x, a, h, e, d, k = sp.symbols("w x a h eta d k", positive=True)  # h = b − a
+    w, x, a, b, c, d, k, h, e = sp.symbols("w x a b c d k h eta", positive=True)  # h = b − a
     inner = (w - x) ** 2 / a + x**2 / (h * e)
     scale = a + h * e
     return [
         equal(inner, w**2 / scale + scale / (a * h * e) * (x - w * h * e / scale) ** 2, "splitting w = (w − x) + x "
-              "adds the scales a and (b − a)η"),
-        equal(scale.subs(e, 1), a + h, "so η from 0 to 1 is a box from a to b"),
-        equal(d * a + h * ((d * a + h * k) - d * a) / h, d * a + h * k, "and sum k is sum c = da + (b − a)k"),
+              "adds the scales a and hη, h = b − a; the best x leaves w²/(a + hη)"),
+        equal(sp.Subs(a + (b - a) * e, e, 1), b, "at η = 0 the scale is a and at η = 1 it is b"),
+        equal(sp.Subs(d * a + (b - a) * k, k, (c - d * a) / (b - a)), c, "and d scales of sum k give a sum of c"),
     ]  # fmt: skip
 
 
@@ -44,12 +44,12 @@ def _taller_box(rng: "np.random.Generator") -> Pair:
 BOX: Final = Claim(
     id="structured/box-norm",
     title="The box norm is a k-support norm smoothed by ridge",
-    statement=r"$\min\{\sum w_j^2/\eta_j:a\le\eta_j\le b,\sum\eta_j\le c\}=\min_x\lVert w-x\rVert^2/a+"
+    statement=r"$\min\{\sum w_j^2/\eta_j:a\le\eta_j\le b,\sum\eta_j\le c\}$ $=\min_x\lVert w-x\rVert^2/a+"
     r"\lVert x\rVert_{(k)}^2/(b-a)$, $k=(c-da)/(b-a)$.",
     source=MCDONALD,
     relation="equal",
-    parameters={"a": "0 < a < b", "c": "da ≤ c ≤ db"},
-    derive=proof(_boxed, "w, a, b − a, η > 0"),
+    parameters={"a": "0 < a < b", "c": "da ≤ c ≤ db", "k": "the budget of η; any real number from 0 to d"},
+    derive=proof(_boxed, "w, a, b, h, η > 0"),
     solve=numbers(_box, draws=60, control=_taller_box, what="The norm by the k-support form against scales clipped to "
                   "the box, by root finding; the control has another b."),
     observe=FORMAL,
@@ -60,37 +60,34 @@ BOX: Final = Claim(
 def _retained() -> list[Fact]:
     import sympy as sp
 
-    from etatrick.validation.routes.facts import at_least, equal
+    from etatrick.validation.routes.facts import equal
 
-    w, theta, a, total, k, s = sp.symbols("w theta a T k s", positive=True)
+    w, theta = sp.symbols("w theta", positive=True)
     return [
-        equal(w**2 * (1 - theta) / theta, w**2 / theta - w**2, "dropout's penalty is the η-trick with η = θ, less w²"),
-        equal(a + total**2 / (k - s) - (a + total**2 / (k - s)).subs(total, 0), total**2 / (k - s), "k-sparse weights: "
-              "nothing is left beyond the top, the penalty is 0"),
-        at_least(w**2 / (theta / (1 + theta)), w**2, "and never negative, as θ/(1 + θ) < 1 stands for any rate"),
+        equal(w**2 * (1 - theta) / theta, w**2 / theta - w**2, "dropout's penalty is the η-trick with η = θ, less w²: "
+              "the least sum of w²/θ is the norm by structured/k-support-eta-trick"),
+        equal(sp.Subs(w**2 * (1 - theta) / theta, theta, 1), 0, "a budget of k retains k weights always, at no cost"),
     ]  # fmt: skip
 
 
-def _learned(rng: "np.random.Generator") -> Pair:
+def _learned(rng: "np.random.Generator", uniform: bool = False) -> Pair:
     """Compare ‖w‖_(k)² − ‖w‖² with Σw²(1 − θ)/θ at retain probabilities found by root finding."""
     from etatrick.numerics.k_support import k_support_norm
 
     w, k = weights(rng)
-    theta = clipped(abs(w), 0.0, 1.0, k)
+    theta = k / len(w) if uniform else clipped(abs(w), 0.0, 1.0, k)
     stated = float(k_support_norm(w, k)) ** 2 - float((w**2).sum())
     return Pair(stated, float((w**2 * (1 - theta) / theta).sum()), {"k": k})
 
 
 def _uniform_rates(rng: "np.random.Generator") -> Pair:
-    pair = _learned(rng)
-    w, k = weights(rng)
-    return Pair(pair.stated, float((w**2).sum()) * (len(w) - k) / k, pair.at)
+    return _learned(rng, uniform=True)
 
 
 LEARNED: Final = Claim(
     id="structured/learned-retain-probabilities",
     title="Learned retain probabilities with a budget give the k-support norm less ridge",
-    statement=r"$\min\{\sum_jw_j^2(1-\theta_j)/\theta_j:0\le\theta_j\le1,\sum\theta_j\le k\}=\lVert w\rVert_{(k)}^2-"
+    statement=r"$\min\{\sum_jw_j^2(1-\theta_j)/\theta_j:0\le\theta_j\le1,\sum\theta_j\le k\}$ $=\lVert w\rVert_{(k)}^2-"
     r"\lVert w\rVert_2^2$: $\eta$ is the retain probability, and $k$-sparse weights cost nothing.",
     source=OURS,
     relation="equal",

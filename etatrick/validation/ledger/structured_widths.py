@@ -20,13 +20,14 @@ def _schedule() -> list[Fact]:
     from etatrick.validation.routes.facts import equal, tends
 
     odds, r, d = sp.symbols("lambda r d", positive=True)
-    alone = 1 / (1 + odds)  # θ̄ with odds λ
-    wide = alone * r / (d - (d - r) * alone)
+    bar = sp.Symbol(r"\bar\theta", positive=True)
+    wide = bar * r / (d - (d - r) * bar)
     return [
-        equal((1 - wide) / wide * r / d, odds, "then λ(d)r/d is the odds of one block alone",
+        equal((1 - wide) / wide * r / d, (1 - bar) / bar, "with B = d/r blocks the factor λ(d)/B of the induced "
+              "penalty is the odds of one block alone",
               r"\frac{1-\theta(d)}{\theta(d)}\cdot\frac rd = \frac{1-\bar\theta}{\bar\theta}"),
-        equal(wide.subs(d, r), alone, "θ(r) = θ̄"),
-        tends(odds * r / d, d, sp.oo, 0, "at a fixed rate the charge (λ/B)‖A‖²_sp vanishes with the width"),
+        equal(sp.Subs(wide, d, r), bar, "θ(d) at d = r, one block: nothing is changed"),
+        tends(odds * r / d, d, sp.oo, 0, "at a fixed rate the charge (λ/B)‖A‖²_{sp,r} vanishes like 1/d"),
     ]  # fmt: skip
 
 
@@ -54,7 +55,7 @@ SCHEDULE: Final = Claim(
     source=f"{CAVAZZA}, Proposition 2 (r = 1); {HIDDEN} for blocks",
     relation="equal",
     parameters={"θ̄": "0 < θ̄ < 1", "d": "a multiple of r"},
-    derive=proof(_schedule, "λ, r, d > 0"),
+    derive=proof(_schedule, "θ̄, λ, r, d > 0"),
     solve=numbers(_kept_charge, draws=8, tolerance="SOLVER", control=_fixed_rate, seconds=2,
                   what="The minima by descent at two widths, with θ(d); the control keeps θ."),
     observe=TRAINED,
@@ -67,13 +68,13 @@ def _halved() -> list[Fact]:
 
     from etatrick.validation.routes.facts import equal
 
-    u, v, lam = sp.symbols("u v lambda", positive=True)
-    split = 2 * lam * (u / sp.sqrt(2)) ** 2 * (v / sp.sqrt(2)) ** 2
+    u, v, x, y, lam = sp.symbols("u v x y lambda", positive=True)
+    halved = (u / sp.sqrt(2), v / sp.sqrt(2))
     return [
-        equal(2 * (u / sp.sqrt(2)) * (v / sp.sqrt(2)), u * v, "a unit and its copy, both scaled by 1/√2, have the same "
-              "product"),
-        equal(split, lam * u**2 * v**2 / 2, "at half the charge", r"2\lambda\lVert u/\sqrt2\rVert^2\lVert v/\sqrt2"
-              r"\rVert^2 = \tfrac\lambda2\lVert u\rVert^2\lVert v\rVert^2"),
+        equal(sp.Subs(2 * x * y, (x, y), halved), u * v, "a unit and its copy, weights x, y each, have the product of "
+              "a unit with the weights u, v"),
+        equal(sp.Subs(2 * lam * x**2 * y**2, (x, y), halved), lam * u**2 * v**2 / 2, "at half the charge; of vectors, "
+              "the squared norms"),
     ]  # fmt: skip
 
 
@@ -118,13 +119,15 @@ def _same_value() -> list[Fact]:
 
     from etatrick.validation.routes.facts import equal
 
-    odds, m, n, tau = sp.symbols("lambda m n tau", positive=True)
-    d = sp.Symbol("d", positive=True)
-    wide = 1 / (1 + d * odds)
+    odds, d, fit, norm = sp.symbols("lambda d F N", positive=True)
+    wide = 1 / (1 + d * odds)  # θ(d) for r = 1, where λ = (1 − θ̄)/θ̄
     beta = (1 - wide) / wide / d
     return [
-        equal(beta, odds, "with θ(d), λ(d)/d is the same for every d"),
-        equal(sp.diff((m - tau) ** 2 + beta * (m - tau + n) ** 2, d), 0, "and so is the value of any product"),
+        equal(beta, odds, "with θ(d) = 1/(1 + dλ), λ(d)/d is the same for every d",
+              r"\frac{1-\theta(d)}{\theta(d)}\cdot\frac1d = \lambda"),
+        equal(sp.Derivative(fit + beta * norm**2, d), 0, "so the least objective of a product, of fit F and nuclear "
+              "norm N, does not depend on the width",
+              r"\tfrac d{dd}\Big[F+\tfrac{1-\theta(d)}{\theta(d)}\tfrac{N^2}d\Big] = 0"),
     ]  # fmt: skip
 
 
@@ -159,8 +162,8 @@ DIMENSION: Final = Claim(
     r"product: dropout learns the rank, not $d$.",
     source=f"{CAVAZZA} write that dropout learns the width d̄; the reading {OURS}",
     relation="equal",
-    parameters={"d": "at least the rank of the solution"},
-    derive=proof(_same_value, "λ, d, m, n, τ > 0"),
+    parameters={"d": "at least the rank of the solution", "θ(d)": "as in structured/retain-for-width, r = 1"},
+    derive=proof(_same_value, "λ, d, F, N > 0; the norm is attained at every such width"),
     solve=numbers(_by_width, draws=12, tolerance="SOLVER", control=_narrow, seconds=2,
                   what="The nuclear-norm minimum against descent at widths 3 to 8; the control is a width of one."),
     observe=TRAINED,
@@ -176,7 +179,8 @@ def _even() -> list[Fact]:
     a, b, c = sp.symbols("a b c", positive=True)
     gap = ((a - b) ** 2 + (a - c) ** 2 + (b - c) ** 2) / 3
     shown = r"\textstyle\sum_bx_b^2 = \tfrac1B(\sum_bx_b)^2+\tfrac1B\sum_{b<c}(x_b-x_c)^2"
-    return [equal(a**2 + b**2 + c**2, (a + b + c) ** 2 / 3 + gap, "three blocks: equal norms are best", shown)]
+    return [equal(a**2 + b**2 + c**2, (a + b + c) ** 2 / 3 + gap, "B = 3 norms x_b = ‖U_bV_bᵀ‖_F: of rank ≤ r, they "
+                  "add up to at least ‖A‖_{sp,r}, so the charge is least iff all are ‖A‖_{sp,r}/B", shown)]  # fmt: skip
 
 
 def _block_norm(rng: "np.random.Generator", blocks: int = 4) -> Pair:
@@ -204,7 +208,7 @@ BALANCED: Final = Claim(
     source="Mianjy, Arora, Vidal 2018 for r = 1 (equalised factors); blocks: " + OURS,
     relation="equal",
     parameters={"B": "enough blocks for the closed form"},
-    derive=proof(_even, "a, b, c > 0"),
+    derive=proof(_even, "three norms > 0"),
     solve=numbers(_block_norm, draws=12, tolerance="SOLVER", control=_three_blocks, seconds=2,
                   what="The norm divided by the four blocks against the block farthest from it, where descent ends; "
                   "the control divides by three."),
@@ -218,11 +222,12 @@ def _ridge_only() -> list[Fact]:
 
     from etatrick.validation.routes.facts import at_least, equal
 
-    a, b, beta, m = sp.symbols("a b beta m", positive=True)
+    a, beta, m, sigma, x = sp.symbols("a beta m sigma x", positive=True)
     return [
-        at_least(a + b, a, "for at most r values the index t = r − 1 passes the test (r − t)|w|_(t) ≥ tail: the norm "
-                 "is Frobenius'", r"|w|_{(r-1)} \ge |w|_{(r)}"),
-        equal(sp.diff((m - a) ** 2 + beta * a**2, a).subs(a, m / (1 + beta)), 0, "and every value is shrunk alike"),
+        at_least(sigma**2 / (1 / (1 + x)), sigma**2, "a budget of r allows all scales to be 1, and η = 1/(1 + x) below "
+                 "1 costs more: the norm is Frobenius'", r"\sigma^2/\eta \ge \sigma^2"),
+        equal(sp.Subs(sp.Derivative((m - a) ** 2 + beta * a**2, a), a, m / (1 + beta)), 0, "and every value is shrunk "
+              "alike"),
     ]  # fmt: skip
 
 
@@ -246,8 +251,8 @@ WIDE_BLOCKS: Final = Claim(
     r"shrunk alike and no rank is lost.",
     source=OURS,
     relation="equal",
-    parameters={"r": "at least the number of outputs or examples"},
-    derive=proof(_ridge_only, "a, b, c, m, β > 0"),
+    parameters={"r": "r ≥ min(a, N), a outputs and N examples"},
+    derive=proof(_ridge_only, "σ, x, a, m, β > 0"),
     solve=numbers(_wide_block, draws=15, tolerance="SOLVER", control=_narrow_block, seconds=1,
                   what="Ridge's minimum against descent, three outputs and blocks of three; the control has r = 1."),
     observe=FORMAL,

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Final
 
 from etatrick.validation.claim import Claim
 from etatrick.validation.ledger.combining import least_energy, log_sum_dual
+from etatrick.validation.ledger.recipes_noise import mean_over
 from etatrick.validation.ledger.theorems import FORMAL, OURS, SOURCE
 from etatrick.validation.routes import Fact, Pair, mismatch, numbers, proof, refutation
 
@@ -16,10 +17,10 @@ def _field(second: str) -> list[Fact]:
 
     from etatrick.theory.vector import coordinatewise_monotone, gradient_field
 
-    u, v = sp.symbols("u v", positive=True)
+    u, v = sp.symbols("u1 u2", positive=True)
     rules = [1 + u + v, 1 + v if second == "skew" else 1 + u + v]
     shown = rf"\eta_1={sp.latex(rules[0])},\ \eta_2={sp.latex(rules[1])}"
-    return [Fact(shown, "rises in every weight", coordinatewise_monotone(rules, [u, v])),
+    return [Fact(shown, "nondecreasing in every weight", coordinatewise_monotone(rules, [u, v])),
             Fact(shown, "1/η is the gradient of some 2Ω", gradient_field(rules, [u, v]))]  # fmt: skip
 
 
@@ -28,7 +29,13 @@ def _skew_field() -> list[Fact]:
 
 
 def _even_field() -> list[Fact]:
-    return _field("even")
+    import sympy as sp
+
+    from etatrick.validation.routes.facts import equal
+
+    u, v = sp.symbols("u1 u2", positive=True)
+    steps = ((u, "1/η₁, the slope of 2Ω = log(1 + u₁ + u₂), which is concave"), (v, "and 1/η₂"))
+    return [*_field("even"), *(equal(sp.Derivative(sp.log(1 + u + v), x), 1 / (1 + u + v), s) for x, s in steps)]
 
 
 def _two_paths(rng: "np.random.Generator", even: bool = False) -> Pair:
@@ -45,7 +52,7 @@ def _two_paths(rng: "np.random.Generator", even: bool = False) -> Pair:
 
     one = quad(lambda u: first(u, 0), 0, a)[0] + quad(lambda v: second(a, v), 0, b)[0]
     other = quad(lambda v: second(0, v), 0, b)[0] + quad(lambda u: first(u, b), 0, a)[0]
-    return Pair(one, other, {"u": a, "v": b})
+    return Pair(one, other, {"u₁": a, "u₂": b})
 
 
 def _equal_paths(rng: "np.random.Generator") -> Pair:
@@ -58,11 +65,11 @@ VECTOR: Final = Claim(
     statement=r"A rule whose scales $\eta_j(w)$ are nondecreasing in every $|w_i|$ has an effective penalty.",
     source=f"{SOURCE}, monotone adaptive dropout, read beyond separable rules",
     relation="refuted",
-    parameters={"u": "u = w∘w > 0"},
+    parameters={"u": "w∘w, the squared weights"},
     corrected=r"$u\mapsto1/\eta(u)$ must be the gradient of a concave $2\Omega(\sqrt u)$. The rule "
     r"$\eta=(1+u_1+u_2,\,1+u_2)$ is monotone, yet $2\Omega$ would have two values at one point; "
     r"$(1+u_1+u_2,\,1+u_1+u_2)$ has $2\Omega=\log(1+u_1+u_2)$.",
-    derive=refutation(_skew_field, _even_field, "u > 0"),
+    derive=refutation(_skew_field, _even_field, "u₁, u₂ > 0"),
     solve=mismatch(_two_paths, _equal_paths, draws=40, what="∫Σ du/η along both ways around a rectangle."),
     observe=FORMAL,
     tolerance="FLOAT64: 1e-10, scaled by 1 + |v|",
@@ -76,20 +83,25 @@ def _groups() -> list[Fact]:
     from etatrick.theory.vector import Groups
     from etatrick.validation.routes.facts import conditions, equal
 
-    a, b, tau = sp.symbols("a b tau", positive=True)
+    a, b, tau, alpha, x, z, y, c, noise = sp.symbols("a b tau alpha x z y c xi", positive=True)
     norm = sp.sqrt(a**2 + b**2)
-    penalty = sp.log(1 + norm)
-    rule = w * (w + 1)
+    omega = sp.Function("Omega")
+    slope = sp.Subs(sp.Derivative(omega(w), w), w, norm)
+    fit = x * a + z * b  # one example and a group of two weights a and b
     lasso = Groups(derive(penalty="w"), ((0, 1), (2,)))
     return [
-        equal(sp.diff(penalty, a), a / rule.subs(w, norm), "the slope in a weight is a/η̂(‖w_g‖)"),
-        equal(sp.diff(tau * norm, a), a * (1 - norm / (norm + tau)) / (norm / (norm + tau)),
-              "group lasso: α = ‖w_g‖/(‖w_g‖ + τ)"),
+        equal(sp.Derivative(omega(norm), a), a * slope / norm, "w_g = (a, b): the slope in a weight is a/η̂(‖w_g‖)",
+              r"\frac{\partial}{\partial a}\Omega(\lVert w_g\rVert) = a\,\Omega'(\lVert w_g\rVert)/\lVert w_g\rVert"),
+        equal(sp.Derivative(tau * norm, a), sp.Subs(a * (1 - alpha) / alpha, alpha, norm / (norm + tau)),
+              "group lasso: the slope that masks at α = ‖w_g‖/(‖w_g‖ + τ) impose"),
+        equal(mean_over((y - fit * (1 + noise)) ** 2 / 2, noise, c), (y - fit) ** 2 / 2 + c * fit**2 / 2,
+              "one mask 1 + ξ for the group, c = (1 − α)/α: examples add up to ½c‖X_g w_g‖² = ½c‖w_g‖² if X_gᵀX_g = I",
+              r"\mathbb E\tfrac12(y-x^\top w_g(1+\xi))^2 = \tfrac12(y-x^\top w_g)^2+\tfrac c2(x^\top w_g)^2"),
         *conditions(lasso, "subquadratic", "convex", "exact_zeros", of=r"\textstyle\sum_g\lVert w_g\rVert"),
     ]  # fmt: skip
 
 
-def _shared_scale(rng: "np.random.Generator") -> Pair:
+def _shared_scale(rng: "np.random.Generator", shared: bool = True) -> Pair:
     import numpy as np
 
     from etatrick.theory import derive
@@ -98,8 +110,13 @@ def _shared_scale(rng: "np.random.Generator") -> Pair:
     weights = rng.standard_normal(5) * 10 ** rng.uniform(-0.5, 0.5)
     groups = ((0, 3), (1, 2, 4))
     stated = Groups(derive(penalty="log(1 + w)"), groups).penalty_at(weights)
-    found = sum(least_energy(float(np.linalg.norm(weights[list(g)])), log_sum_dual) for g in groups)
+    sizes = [float(np.linalg.norm(weights[list(g)])) for g in groups] if shared else [float(abs(x)) for x in weights]
+    found = sum(least_energy(size, log_sum_dual) for size in sizes)
     return Pair(float(stated), found, {"‖w‖": float(np.linalg.norm(weights))})
+
+
+def _own_scales(rng: "np.random.Generator") -> Pair:
+    return _shared_scale(rng, shared=False)
 
 
 GROUPS: Final = Claim(
@@ -111,8 +128,9 @@ GROUPS: Final = Claim(
     source="Yuan, Lin 2006 (group lasso); the rule " + OURS,
     relation="equal",
     parameters={"τ": "τ > 0"},
-    derive=proof(_groups, "a, b, τ > 0", seconds=2),
-    solve=numbers(_shared_scale, draws=30, what="Σ log(1 + ‖w_g‖) against the minimum over one scale per group."),
+    derive=proof(_groups, "a group of two weights a, b > 0; τ, c > 0; the conditions for any groups", seconds=2),
+    solve=numbers(_shared_scale, draws=30, control=_own_scales, what="Σ log(1 + ‖w_g‖) against the minimum over one "
+                  "scale per group; the control has one scale per weight."),
     observe=FORMAL,
     tolerance="FLOAT64: 1e-10, scaled by 1 + |v|",
 )  # fmt: skip
@@ -125,31 +143,41 @@ def _matrices() -> list[Fact]:
     from etatrick.theory.vector import Spectral
     from etatrick.validation.routes.facts import at_least, conditions, equal
 
-    # the 2 × 2 case: σ² = s + r and s, eigenvalues p and p + q of M⁻¹, turned by an angle with sin² = t
-    s, r, p, q, t = sp.symbols("s r p q t", positive=True)
-    energy = (s + r) * (p + q * t) + s * (p + q * (1 - t))
+    # the 2 × 2 case: σ² = s + r and s, eigenvalues p and p + q of M⁻¹, turned by an angle of tangent k
+    s, r, p, q, k = sp.symbols("s r p q k", positive=True)
+    turn = sp.Matrix([[1, -k], [k, 1]]) / sp.sqrt(1 + k**2)
+    energy = (turn * sp.diag(p, p + q) * turn.T * sp.diag(s + r, s)).trace()
+    excess = r * q * k**2 / (1 + k**2)
     return [
-        equal(sp.diff(energy, t), r * q, "turning M away from the singular basis costs: the trace rises with the angle",
-              r"\frac{d}{dt}\,\mathrm{tr}\,W^{\top}M^{-1}W = (\sigma_1^2-\sigma_2^2)(\rho_2-\rho_1) \ge 0"),
-        at_least(energy, energy.subs(t, 0), "so opposite order of M⁻¹ and WWᵀ is best (von Neumann)"),
+        equal(energy - (s + r) * p - s * (p + q), excess, "M of eigenvalues 1/ρ, turned by θ from W's singular basis",
+              r"\mathrm{tr}\,W^{\top}M^{-1}W-\sigma_1^2\rho_1-\sigma_2^2\rho_2 = "
+              r"(\sigma_1^2-\sigma_2^2)(\rho_2-\rho_1)\sin^2\theta"),
+        at_least(excess, 0, "so opposite order of M⁻¹ and WWᵀ is best (von Neumann), and Ω(σ) is left for each σ",
+                 r"(\sigma_1^2-\sigma_2^2)(\rho_2-\rho_1)\sin^2\theta \ge 0,\quad "
+                 r"\sigma_1\ge\sigma_2,\ \rho_1\le\rho_2"),
         *conditions(Spectral(derive(penalty="w")), "subquadratic", "convex", "exact_zeros", of=r"\lVert W\rVert_*"),
-        *conditions(Spectral(derive(penalty="log(1 + w)")), "subquadratic", "exact_zeros", of=r"\log\det"),
+        *conditions(Spectral(derive(penalty="log(1 + w)")), "subquadratic", "exact_zeros",
+                    of=r"\textstyle\sum_i\log(1+\sigma_i(W))"),
     ]  # fmt: skip
 
 
-def _perturbed(rng: "np.random.Generator") -> Pair:
+def _perturbed(rng: "np.random.Generator", aligned: bool = True) -> Pair:
     """Compare the nuclear norm with the least of ½[tr WᵀM⁻¹W + tr M] over M̂ and 50 random M, most near M̂."""
     import numpy as np
 
     W = rng.standard_normal((3, 4))
     basis, values, _ = np.linalg.svd(W, full_matrices=False)
-    energies = []
+    basis, energies = basis if aligned else np.eye(3), []
     for size in (0.0, *10 ** rng.uniform(-4, 0, 50)):
         root = rng.standard_normal((3, 3))
         M = (basis * values) @ basis.T + size * root @ np.diag(rng.choice([1.0, -0.1], 3)) @ root.T
         if np.linalg.eigvalsh(M).min() > 0:
             energies.append(float(np.trace(W.T @ np.linalg.solve(M, W)) + np.trace(M)) / 2)
     return Pair(float(values.sum()), min(energies), {"largest energy": max(energies)})
+
+
+def _turned(rng: "np.random.Generator") -> Pair:
+    return _perturbed(rng, aligned=False)
 
 
 MATRICES: Final = Claim(
@@ -161,7 +189,8 @@ MATRICES: Final = Claim(
     relation="equal",
     parameters={"W": "a real matrix", "M": "positive definite"},
     derive=proof(_matrices, "2 × 2 for the rotation; the conditions for any size", seconds=2),
-    solve=numbers(_perturbed, draws=40, what="The nuclear norm against the least energy over M̂ and 50 random M."),
+    solve=numbers(_perturbed, draws=40, control=_turned, what="The nuclear norm against the least energy over M̂ and 50 "
+                  "random M; the control takes the unit vectors for the singular vectors."),
     observe=FORMAL,
     tolerance="FLOAT64: 1e-10, scaled by 1 + |v|",
 )  # fmt: skip
@@ -176,24 +205,30 @@ def _evidence() -> list[Fact]:
     u, v = sp.symbols("u v", positive=True)
     energy = ((y - x * u - z * v) ** 2 + tau * (u**2 / a + v**2 / b)) / tau
     whole = tau + a * x**2 + b * z**2
-    best = {u: a * x * y / whole, v: b * z * y / whole}
+    best = (a * x * y / whole, b * z * y / whole)
+    shown = (r"\frac{\partial}{\partial w_%d}\tfrac1\tau[(y-x^\top w)^2+\tau\textstyle\sum_iw_i^2/\eta_i] = 0"
+             r"\quad\text{at }w_j = \eta_jx_jy/(\tau+\sum_i\eta_ix_i^2)")  # fmt: skip
     return [
-        equal(sp.simplify(sp.diff(energy, u).subs(best)), 0, "the ridge solution is stationary in the first weight"),
-        equal(sp.simplify(sp.diff(energy, v).subs(best)), 0, "and in the second"),
-        equal(sp.simplify(energy.subs(best)), y**2 / whole, "there the energy is yᵀ(τI + XηXᵀ)⁻¹y",
+        *(equal(sp.Subs(sp.Derivative(energy, weight), (u, v), best), 0, "the ridge solution is stationary", shown % k)
+          for k, weight in ((1, u), (2, v))),
+        equal(sp.Subs(energy, (u, v), best), y**2 / whole, "there the energy is yᵀ(τI + XηXᵀ)⁻¹y",
               r"\tfrac1\tau\min_w[\lVert y-Xw\rVert^2+\tau\textstyle\sum w^2/\eta]"
               r" = y^{\top}(\tau I+X\eta X^{\top})^{-1}y"),
     ]  # fmt: skip
 
 
-def _likelihood(rng: "np.random.Generator") -> Pair:
+def _likelihood(rng: "np.random.Generator", strength: float = 0.0) -> Pair:
     import numpy as np
 
     X, y, tau = rng.standard_normal((5, 8)), rng.standard_normal(5), float(10 ** rng.uniform(-1, 1))
     eta = 10 ** rng.uniform(-1, 1, 8)
-    best = np.linalg.solve(X.T @ X + tau * np.diag(1 / eta), X.T @ y)
+    best = np.linalg.solve(X.T @ X + (strength or tau) * np.diag(1 / eta), X.T @ y)
     least = (((y - X @ best) ** 2).sum() + tau * (best**2 / eta).sum()) / tau
     return Pair(float(y @ np.linalg.solve(tau * np.eye(5) + (X * eta) @ X.T, y)), float(least), {"τ": tau})
+
+
+def _at_one(rng: "np.random.Generator") -> Pair:
+    return _likelihood(rng, strength=1.0)
 
 
 SPARSE_BAYES: Final = Claim(
@@ -204,9 +239,10 @@ SPARSE_BAYES: Final = Claim(
     r"$f(\eta)=\log\det(\tau I+X\eta X^{\top})$.",
     source=f"Wipf, Nagarajan 2008; used in the code of {SOURCE}",
     relation="equal",
-    parameters={"τ": "τ > 0", "η": "η > 0"},
+    parameters={"τ": "τ > 0, the noise variance", "η": "η > 0, prior variances"},
     derive=proof(_evidence, "one example and two weights; x, z, y, η, τ > 0", seconds=2),
-    solve=numbers(_likelihood, draws=60, what="The quadratic form of the evidence against the ridge problem, 5 × 8."),
+    solve=numbers(_likelihood, draws=60, control=_at_one, what="The quadratic form of the evidence against the ridge "
+                  "problem, 5 × 8; the control takes the weights of λ = 1."),
     observe=FORMAL,
     tolerance="FLOAT64: 1e-10, scaled by 1 + |v|",
 )  # fmt: skip
@@ -233,12 +269,16 @@ def _mixture() -> list[Fact]:
     ]  # fmt: skip
 
 
-def _student(rng: "np.random.Generator") -> Pair:
+def _student(rng: "np.random.Generator", degrees: float = 1.0) -> Pair:
     from etatrick.theory.vector import InverseGamma, ScaleMixture
 
     shape, scale, x = (float(10 ** rng.uniform(-0.4, 0.6)) for _ in range(3))
     found = ScaleMixture(InverseGamma(shape, scale)).eta_hat_at([x])
-    return Pair((x * x + 2 * scale) / (2 * shape + 1), float(found[0]), {"shape": shape, "scale": scale, "w": x})
+    return Pair((x * x + 2 * scale) / (2 * shape + degrees), float(found[0]), {"shape": shape, "scale": scale, "w": x})
+
+
+def _prior_only(rng: "np.random.Generator") -> Pair:
+    return _student(rng, degrees=0.0)
 
 
 MIXTURES: Final = Claim(
@@ -250,8 +290,8 @@ MIXTURES: Final = Claim(
     relation="equal",
     parameters={"p": "a density on η > 0; two atoms in the proof"},
     derive=proof(_mixture, "mixtures of two scales; w, precisions and masses > 0", seconds=2),
-    solve=numbers(_student, draws=25, what="Student's t: (w² + 2b)/(2a + 1) against quadrature over the inverse gamma.",
-                  seconds=2),
+    solve=numbers(_student, draws=25, control=_prior_only, seconds=2, what="Student's t, shape a and scale b: "
+                  "(w² + 2b)/(2a + 1) against quadrature over the inverse gamma; the control has 2a for 2a + 1."),
     observe=FORMAL,
     tolerance="FLOAT64: 1e-10, scaled by 1 + |v|",
 )  # fmt: skip

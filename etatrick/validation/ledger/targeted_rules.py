@@ -13,9 +13,8 @@ if TYPE_CHECKING:
 GOMEZ: Final = "Gomez, Zhang, Kamalakara, Madaan, Swersky, Gal, Hinton 2019"
 
 
-def _mask_mean(w: float, v: float, s: float, drop: float, threshold: float) -> float:
-    """Return the mean over the mask of ½(v − s m w)²: the weight is dropped at rate `drop` if |w| is below."""
-    rate = drop if abs(w) < threshold else 0.0
+def _mask_mean(w: float, v: float, s: float, rate: float) -> float:
+    """Return the mean over the mask of ½(v − s m w)²: the weight is dropped at `rate`."""
     return rate * v * v / 2 + (1 - rate) * (v - s * w) ** 2 / 2
 
 
@@ -24,42 +23,43 @@ def _capped_said() -> list[Fact]:
 
     from etatrick.validation.routes.facts import equal
 
-    t, d, v = sp.symbols("theta d v", positive=True)
-    k = (1 / (1 + d)) / (d / (1 + d))  # the drop rate is 1/(1 + d)
-    beyond = t + d
-    return [
-        equal(
-            (v - beyond) ** 2 / 2, (v - beyond) ** 2 / 2 + k * t**2 / 2, "beyond θ the mean loss is the fit plus ½kθ²"
-        )
-    ]
+    t, d, v, k = sp.symbols("theta d v k", positive=True)
+    fit = (v - (t + d)) ** 2 / 2
+    return [equal(fit, fit + k * t**2 / 2, "beyond θ, at β = θ + d, the mean loss is the fit plus ½kθ²",
+                  r"\tfrac12(v-\beta)^2 = \tfrac12(v-\beta)^2+\tfrac k2\theta^2")]  # fmt: skip
 
 
 def _capped_holds() -> list[Fact]:
     import sympy as sp
 
-    from etatrick.validation.routes.facts import at_least, equal
+    from etatrick.validation.routes.facts import equal
 
-    t, d, v, w = sp.symbols("theta d v w", positive=True)
-    retain = d / (1 + d)
-    k, b = (1 - retain) / retain, sp.Symbol("beta", positive=True)
-    mean = (1 - retain) * v**2 / 2 + retain * (v - w) ** 2 / 2
+    t, k, v, w, b = sp.symbols("theta k v w beta", positive=True)
+    drop = k / (1 + k)  # δ, as k = δ/(1 − δ)
+    mean, fit = drop * v**2 / 2 + (1 - drop) * (v - w) ** 2 / 2, (v - b) ** 2 / 2
+    slope = sp.diff(fit + sp.Min(b, t) ** 2 * k / 2, b)
+    below = slope.subs(t, b + t).subs(b, (1 - drop) * w).doit()
     return [
-        equal(mean.subs(w, b / retain), (v - b) ** 2 / 2 + k * b**2 / 2, "below θ: the fit of the mean weight β = (1 − "
-              "δ)w, plus ½kβ², k = δ/(1 − δ)"),
-        equal(sp.diff(k * b**2 / 2, b), k * b, "so the gradient is that of the capped quadratic, below θ and beyond"),
-        at_least(k * t**2 / 2, 0, "but the mean loss falls by ½kθ² at θ, where the capped quadratic is continuous",
-                 strict=True),
+        equal(sp.Subs(mean, w, b * (1 + k)), fit + k * b**2 / 2, "below θ: the fit of the mean weight β = (1 − δ)w, "
+              "plus ½kβ², 1 − δ = 1/(1 + k)"),
+        equal(sp.Derivative(mean, w), (1 - drop) * below, "its gradient is (1 − δ) times that of the fit plus the "
+              "capped quadratic in β, which is flat beyond θ, where nothing is dropped",
+              r"\frac d{dw}\mathbb E\tfrac12(v-mw)^2 = (1-\delta)\frac d{d\beta}"
+              r"\left[\tfrac12(v-\beta)^2+\tfrac k2\min(\beta,\theta)^2\right],\ \beta=(1-\delta)w<\theta"),
+        equal(sp.Subs(mean, w, t * (1 + k)) - fit.subs(b, t), k * t**2 / 2, "but the mean loss falls by ½kθ² at β = θ, "
+              "where the capped quadratic is continuous"),
     ]  # fmt: skip
 
 
 def _capped(rng: "np.random.Generator", jump: bool = False) -> Pair:
-    """Compare the fit plus the capped quadratic with the mean over the masks, beyond the threshold."""
+    """Compare the fit plus the capped quadratic with the mean over the masks, below and beyond the threshold."""
     drop, t, v, s = (float(x) for x in rng.uniform(0.2, 0.9, 4))
     k = s * s * drop / (1 - drop)
-    w = float(rng.uniform(0.2, 2)) * t / (1 - drop if jump else 1)
-    mean = (1 - drop) * w if w < t else w
-    capped = k * mean**2 / 2 if w < t else 0.0 if jump else k * t**2 / 2
-    return Pair((v - s * mean) ** 2 / 2 + capped, _mask_mean(w, v, s, drop, t), {"δ": drop, "θ": t, "w": w})
+    mean = float(rng.uniform(0.2, 2)) * t
+    rate = drop if mean < t else 0.0
+    capped = k * mean**2 / 2 if mean < t else 0.0 if jump else k * t**2 / 2
+    at = {"δ": drop, "θ": t, "β": mean}
+    return Pair((v - s * mean) ** 2 / 2 + capped, _mask_mean(mean / (1 - rate), v, s, rate), at)
 
 
 def _jumping(rng: "np.random.Generator") -> Pair:
@@ -69,14 +69,14 @@ def _jumping(rng: "np.random.Generator") -> Pair:
 CAPPED: Final = Claim(
     id="targeted/threshold-loss-is-capped",
     title="Targeting by a threshold has the gradient of a capped quadratic, not its value",
-    statement=r"Dropping weights with $|w|<\theta$ at the rate $\delta$ makes the mean squared loss the fit plus "
-    r"$\min(\tfrac k2\beta^2,\tfrac k2\theta^2)$, $k=s^2\delta/(1-\delta)$.",
+    statement=r"Dropping weights whose mean $|\beta|$ is below $\theta$ at the rate $\delta$ makes the mean squared "
+    r"loss the fit plus $\min(\tfrac k2\beta^2,\tfrac k2\theta^2)$, $k=s^2\delta/(1-\delta)$.",
     source=f"a reading of {GOMEZ}, with targets that follow the weights",
     relation="corrected",
-    parameters={"δ": "0 < δ < 1, the drop rate", "θ": "θ > 0", "s": "s = ‖x‖"},
+    parameters={"δ": "0 < δ < 1, the drop rate", "θ": "> 0", "s": "‖x‖"},
     corrected=r"The capped quadratic is the potential of the expected gradient. The mean loss itself is the fit plus "
     r"$\tfrac k2\beta^2$ below the threshold and the fit alone beyond: it jumps down there.",
-    derive=refutation(_capped_said, _capped_holds, "one unit column, δ, θ, v > 0"),
+    derive=refutation(_capped_said, _capped_holds, "one unit column, m its mask, w, β, θ, v, k > 0", seconds=2),
     solve=mismatch(_capped, _jumping, draws=40, seconds=0.5, what="The fit plus either term against the mean over both "
                    "values of the mask."),
     observe=FORMAL,
@@ -89,17 +89,19 @@ def _limit_steps() -> list[Fact]:
 
     from etatrick.validation.routes.facts import at_least, equal, tends
 
-    v, k, u, d = sp.symbols("v k u d", positive=True)
+    v, k, u, c = sp.symbols("v k u c", positive=True)
     shrunk = v / (1 + k)
-    price = (shrunk - v) ** 2 / 2 + k * shrunk**2 / 2
+    energy = (u - v) ** 2 / 2 + k * u**2 / 2
+    price = energy.subs(u, shrunk)
     return [
-        equal(sp.diff((u - v) ** 2 / 2 + k * u**2 / 2, u).subs(u, shrunk), 0, "a targeted weight goes to v/(1 + k)"),
-        equal(price, k / (1 + k) * v**2 / 2, "at a cost that grows with v², so the smallest are targeted"),
-        at_least(k / (1 + k) * (v + d) ** 2 / 2, price, "the larger weight costs more"),
+        equal(sp.Subs(sp.Derivative(energy, u), u, shrunk), 0, "a targeted weight goes to v/(1 + k)"),
+        equal(sp.Subs(energy, u, shrunk), k / (1 + k) * v**2 / 2, "at a cost that grows with v², so the smallest are "
+              "targeted"),
+        at_least(k / (1 + k) * (v + c) ** 2 / 2, price, "a larger weight, v + c, costs more"),
         at_least(shrunk, 0, "at a finite k no weight is exactly 0", strict=True),
         tends(shrunk, k, sp.oo, 0, "as the drop rate → 1, k → ∞: the K largest are kept, the others are 0"),
         tends(price, k, sp.oo, v**2 / 2, "and the cost is that of the projection onto K-sparse vectors"),
-    ]
+    ]  # fmt: skip
 
 
 def _ranked(rng: "np.random.Generator", control: bool = False) -> Pair:
@@ -135,7 +137,7 @@ LIMIT: Final = Claim(
     source=f"{GOMEZ}; the penalty {OURS}",
     relation="limit",
     parameters={"δ": "0 < δ < 1, the drop rate of targets", "K": "1 ≤ K < d"},
-    derive=proof(_limit_steps, "v, k > 0"),
+    derive=proof(_limit_steps, "v, k, c > 0"),
     solve=numbers(_ranked, draws=30, tolerance="SOLVER", control=_largest_targeted, seconds=1, what="The objective at "
                   "the map against the best of all choices of targets, each a least squares problem, for k up to 1e12; "
                   "the control targets the largest."),
@@ -149,14 +151,16 @@ def _same_steps() -> list[Fact]:
 
     from etatrick.validation.routes.facts import equal
 
-    s, d, v = sp.symbols("s d v", positive=True)
-    retain = d / (1 + d)
-    beta = s**2 * (1 - retain) / retain
+    s, k, v, W, w, b, t = sp.symbols("s k v W w beta lambda", positive=True)
+    drop = k / (1 + k)  # δ, as k = δ/(1 − δ)
+    mean = drop * v**2 / 2 + (1 - drop) * (v - s * w) ** 2 / 2
     return [
-        equal(s * v / (s**2 + beta), retain * v / s, "with U = 0, W = sv/(s² + β): the mean weight (1 − δ)v/s"),
-        equal(sp.diff(beta * sp.Symbol("w", positive=True) ** 2 / 2, sp.Symbol("w", positive=True)),
-              s**2 * (1 - retain) / retain * sp.Symbol("w", positive=True), "both pull with s²δ/(1 − δ) below the "
-              "threshold, and not beyond"),
+        equal(sp.Subs(mean, w, (1 + k) * W), (v - s * W) ** 2 / 2 + s**2 * k * W**2 / 2, "with the mean weight "
+              "W = (1 − δ)w, 1 − δ = 1/(1 + k), the mean loss is that of splitting with U = 0 and β = s²k"),
+        equal(sp.Subs(sp.Derivative((v - s * W) ** 2 / 2 + s**2 * k * W**2 / 2, W), W, v / (s * (1 + k))), 0, "whose "
+              "minimum is (1 − δ)v/s"),
+        equal(sp.Subs(b * W**2 / 2, W, sp.sqrt(2 * t / b)), t, "U = 0 costs ½βW² and U = W costs λ: the threshold is "
+              "√(2λ/β)"),
     ]  # fmt: skip
 
 
@@ -194,8 +198,8 @@ SAME: Final = Claim(
     r"$\sqrt{2\lambda/\beta}$.",
     source=f"{OURS}; the methods are Dinh, Xin 2018 and {GOMEZ}",
     relation="equal",
-    parameters={"δ": "0 < δ < 1, the drop rate of targets"},
-    derive=proof(_same_steps, "one column, s, v > 0, 0 < δ < 1"),
+    parameters={"δ": "0 < δ < 1, the drop rate of targets", "T": "the set of targets"},
+    derive=proof(_same_steps, "one column, s = ‖x‖, v, β, λ > 0, 0 < δ < 1"),
     solve=numbers(_alternating, draws=30, control=_unit_columns, seconds=0.5, what="W by least squares against the "
                   "mean weight of least mean loss over all masks; the control forgets the column norms."),
     observe=Absent("masks are trained under targeted/trained-mean-weights"),
@@ -223,7 +227,7 @@ def _trained_targets(setting: Setting) -> dict[str, Trial]:
         label = v + 0.3 * rng.standard_normal((seeds, 5))
         w = w - 2 / (20 + step) * mask * (w - label)
     mean = np.where(np.abs(w) < theta, (1 - drop) * w, w)
-    return {"mean weights": Trial(mean, W), "without the targets' factor": Trial(mean, v, "differs")}
+    return {"mean weights": Trial(mean, W), "control: v itself": Trial(mean, v, "differs")}
 
 
 def _mean_steps() -> list[Fact]:
@@ -231,12 +235,13 @@ def _mean_steps() -> list[Fact]:
 
     from etatrick.validation.routes.facts import at_least, equal
 
-    d, v, w = sp.symbols("d v w", positive=True)
-    retain = d / (1 + d)
+    k, v, w = sp.symbols("k v w", positive=True)
+    drop = k / (1 + k)
+    mean = drop * v**2 / 2 + (1 - drop) * (v - w) ** 2 / 2
     return [
-        equal(sp.diff(retain * (v - w) ** 2 / 2, w), -retain * (v - w), "a targeted weight is trained towards v, more "
-              "slowly"),
-        at_least(v, retain * v, "and its mean weight is (1 − δ)v: not 0, before pruning", strict=True),
+        equal(sp.Derivative(mean, w), (w - v) / (1 + k), "the mean loss trains a targeted weight towards v, at 1 − δ = "
+              "1/(1 + k) of the pace"),
+        at_least(v / (1 + k), 0, "so its mean weight is (1 − δ)v: not 0, before pruning", strict=True),
     ]  # fmt: skip
 
 
@@ -247,8 +252,8 @@ TRAINED: Final = Claim(
     r"$(1-\delta)v$ below the threshold and $v$ beyond, as splitting with $\beta=\delta/(1-\delta)$ does.",
     source=f"{OURS}; the rule is {GOMEZ}",
     relation="equal",
-    parameters={"δ": "½ in training", "θ": "1 in training"},
-    derive=proof(_mean_steps, "v, w > 0, 0 < δ < 1"),
+    parameters={"δ": "½ in training", "θ": "1 in training", "v": "0.2, 0.5, 0.9, 1.6, 2.5"},
+    derive=proof(_mean_steps, "v, w, k > 0, k = δ/(1 − δ)"),
     solve=Absent("the optimum is solved under targeted/equals-splitting"),
     observe=trained({"masks on targets": (_trained_targets, 1.0)}, margin=0.08),
 )

@@ -1,5 +1,7 @@
 """Claims on the η-trick itself: the theorems in both directions, and the lemmas that make them checkable."""
 
+from collections.abc import Iterable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from etatrick.validation.claim import Absent, Claim
@@ -12,6 +14,29 @@ SOURCE: Final = "LeJeune, Javadi, Baraniuk, NeurIPS 2021 (arXiv 2106.07769)"
 OURS: Final = "derived for this ledger in the setting of LeJeune, Javadi, Baraniuk, NeurIPS 2021"
 FORMAL: Final = Absent("a statement about formulas: training would add nothing to its proof")
 SHAPES: Final = ("log(1 + w)", "w", "w**(3/2)/(3/2)", "w - log(1 + w)", "log(1 + w**2)/2")
+
+
+def about(what: str, facts: Iterable[Fact]) -> list[Fact]:
+    """Return facts whose captions say what they are about.
+
+    Parameters
+    ----------
+    what : str
+        Such as "the lasso".
+    facts : iterable of Fact
+
+    Returns
+    -------
+    list of Fact
+
+    Examples
+    --------
+    >>> from etatrick.theory import derive
+    >>> from etatrick.validation.routes.facts import conditions
+    >>> [fact.caption for fact in about("the lasso", conditions(derive(penalty="w"), "exact_zeros"))]
+    ['the lasso: exact zeros']
+    """
+    return [replace(fact, caption=f"{what}: {fact.caption}") for fact in facts]
 
 
 def zoomed(energy: Any, low: float, high: float, rounds: int = 4) -> float:
@@ -59,8 +84,8 @@ def _theorem_a() -> list[Fact]:
         equal(lifted, slope / w, "the slope of h(u) = 2Ω(√u) is 1/η̂", r"h'(w^2) = \Omega'(w)/w = 1/\hat\eta(w)"),
         equal(sp.diff(slope / w, w) / (2 * w), -(slope - w * bend) / (2 * w**3), "h is concave iff Ω′ − wΩ″ ≥ 0",
               r"h''(w^2) = -\frac{\Omega'(w) - w\,\Omega''(w)}{2w^3}"),
-        equal(w**2 * slope / w + 2 * omega(w) - w * slope, 2 * omega(w), "the energy at η̂(w) is 2Ω(w)",
-              r"w^2/\hat\eta + f(\hat\eta) = 2\Omega(w),\quad f(\hat\eta) = 2\Omega - w\,\Omega'"),
+        equal(w**2 * slope / w + 2 * omega(w) - w * slope, 2 * omega(w), "with f(η̂) = 2Ω − wΩ′ the energy at η̂ is 2Ω",
+              r"w^2/\hat\eta + 2\Omega - w\,\Omega' = 2\Omega"),
         equal(tangent.subs(u, v), 0, "the energy at another scale η̂(√v) exceeds 2Ω(√u) by a gap that is 0 at u = v",
               r"G(u) = (u-v)\,h'(v) + h(v) - h(u),\quad G(v) = 0"),
         equal(sp.diff(tangent, u), sp.diff(h(v), v) - sp.diff(h(u), u), "and grows away from v where h′ falls",
@@ -92,10 +117,11 @@ THEOREM_A: Final = Claim(
     r"minimum is at $\hat\eta(w)=w/\Omega'(w)$.",
     source=f"{SOURCE}, η-trick theorem",
     relation="equal",
-    parameters={"w": "w > 0, Ω differentiable there"},
+    parameters={"w": "> 0", "Ω": "twice differentiable there, for the proof"},
     derive=proof(_theorem_a, "w, u, v > 0"),
-    solve=numbers(_minimum_over_scales, draws=60, what="Ω against the minimum over η on ever finer grids, for seven "
-                  "penalties and duals written out by hand.", seconds=1),
+    solve=numbers(_minimum_over_scales, draws=60, seconds=1, what="Ω against the minimum over η on ever finer "
+                  "grids, for penalties and duals written out by hand, numbered in the table: 0 to 2 w, w^1.5/1.5, "
+                  "2√w; 3 and 4 w − log(1 + w), ½log(1 + w²); 5 w²/(2 + 2w²); 6 w − ½w² up to w = 1, ½ beyond."),
     observe=FORMAL,
     tolerance="FLOAT64: 1e-10, scaled by 1 + |v|",
 )  # fmt: skip
@@ -117,9 +143,10 @@ def _theorem_b() -> list[Fact]:
         equal(slope - w * bend, w**2 * sp.diff(rule, w) / rule**2, "Ω is subquadratic iff η̂ does not fall",
               r"\Omega' - w\,\Omega'' = w^2\,\hat\eta'/\hat\eta^2,\quad \Omega' = w/\hat\eta"),
         equal(dual, (w / rule) ** 2 * sp.diff(rule, w), "f rises along η̂ at the rate (ŵ/η)²",
-              r"\frac{d}{dw}\big[2\Omega - w\,\Omega'\big] = (w/\hat\eta)^2\,\hat\eta'"),
-        *conditions(rising, "monotone", "subquadratic", "canonical", of=r"\hat\eta = w^2 + w + 1"),
-        *conditions(falling, "subquadratic", of=r"\alpha = 1/(1+w^2)", wanted="fails"),
+              r"\frac{d}{dw}\left[2\Omega - w\,\Omega'\right] = (w/\hat\eta)^2\,\hat\eta'"),
+        *about("a rule that rises", conditions(rising, "monotone", "subquadratic", "canonical",
+                                               of=r"\hat\eta = w^2 + w + 1")),
+        *about("one that falls", conditions(falling, "subquadratic", of=r"\alpha = 1/(1+w^2)", wanted="fails")),
     ]  # fmt: skip
 
 
@@ -160,8 +187,9 @@ THEOREM_B: Final = Claim(
     parameters={"η̂": "continuous, positive, nondecreasing"},
     derive=proof(_theorem_b, "w > 0", seconds=2),
     solve=numbers(_rising_rule, draws=60, tolerance="SOLVER", control=_falling_rule,
-                  what="Ω by quadrature of the rule against the minimum over η of w²/η + f(η), where f is the integral "
-                  "of (ŵ/η)²; the control is a falling rule.", seconds=2),
+                  what="Ω by quadrature of the rule against half the minimum over η of w²/η + f(η), where f is the "
+                  "integral of (ŵ/η)², for η̂ = Σ c_p w^p of p = 0.5, 1, 1.7; the control is such a sum with powers "
+                  "−p, which falls.", seconds=2),
     observe=FORMAL,
     tolerance="SOLVER: 1e-6, scaled by 1 + |v|",
 )  # fmt: skip
@@ -178,9 +206,10 @@ def _equivalents() -> list[Fact]:
     rule = w / slope
     alpha, gap = rule / (rule + lam), slope - w * bend
     return [
-        equal(sp.diff(slope / w, w), -gap / w**2, "Ω′/w falls", r"(\Omega'/w)' = -(\Omega'-w\,\Omega'')/w^2"),
-        equal(sp.diff(rule, w), gap / slope**2, "η̂ rises", r"\hat\eta' = (\Omega'-w\,\Omega'')/\Omega'^2"),
-        equal(sp.diff(alpha, w), lam * gap / (w + lam * slope) ** 2, "α rises",
+        equal(sp.diff(slope / w, w), -gap / w**2, "Ω′/w falls where Ω′ − wΩ″ ≥ 0",
+              r"(\Omega'/w)' = -(\Omega'-w\,\Omega'')/w^2"),
+        equal(sp.diff(rule, w), gap / slope**2, "η̂ rises there", r"\hat\eta' = (\Omega'-w\,\Omega'')/\Omega'^2"),
+        equal(sp.diff(alpha, w), lam * gap / (w + lam * slope) ** 2, "and so does α",
               r"\alpha' = \lambda\,(\Omega'-w\,\Omega'')/(w+\lambda\Omega')^2"),
     ]  # fmt: skip
 
@@ -199,14 +228,15 @@ def _signs(rng: "np.random.Generator") -> Pair:
 EQUIVALENTS: Final = Claim(
     id="eta-trick/equivalent-conditions",
     title="Subquadratic, a rising weight rule and a rising retain probability are one condition",
-    statement=r"For differentiable $\Omega$: $\Omega'(w)/w$ is nonincreasing iff $\hat\eta(w)=w/\Omega'(w)$ is "
-    r"nondecreasing iff $\Omega'(w)-w\,\Omega''(w)\ge0$ iff $\alpha(w)=\hat\eta/(\hat\eta+\lambda)$ is nondecreasing.",
+    statement=r"For twice differentiable $\Omega$ with $\Omega'>0$: $\Omega'(w)/w$ is nonincreasing iff "
+    r"$\hat\eta(w)=w/\Omega'(w)$ is nondecreasing iff "
+    r"$\Omega'(w)-w\,\Omega''(w)\ge0$ iff $\alpha(w)=\hat\eta/(\hat\eta+\lambda)$ is nondecreasing.",
     source=f"{SOURCE}, definition of subquadratic",
     relation="iff",
-    parameters={"λ": "λ > 0", "w": "w > 0, Ω′ > 0"},
+    parameters={"λ": "> 0", "w": "> 0"},
     derive=proof(_equivalents, "w, λ, Ω′ > 0: each derivative is Ω′ − wΩ″ times a factor of one sign"),
-    solve=numbers(_signs, draws=200, tolerance="EXACT", what="The signs of the steps of Ω′/w and α, for powers p "
-                  "between 0.2 and 3.8.", seconds=0.5),
+    solve=numbers(_signs, draws=200, tolerance="EXACT", seconds=0.5, what="Minus the sign of the step of Ω′/w "
+                  "from w to 1.1w against the sign of the step of α, for Ω = w^p/p with p between 0.2 and 3.8."),
     observe=FORMAL,
     tolerance="EXACT: equality",
 )  # fmt: skip
@@ -246,10 +276,10 @@ SLOPE_LEMMA: Final = Claim(
     r"concave on the half-line.",
     source=OURS,
     relation="equal",
-    parameters={"w": "w > 0, η̂ increasing there"},
+    parameters={"w": "> 0, η̂ increasing there"},
     derive=proof(_slope_lemma, "w > 0"),
-    solve=numbers(_slopes, draws=60, tolerance="SOLVER", what="Ω′² against fourth-order differences of f, for seven "
-                  "penalties.", seconds=2),
+    solve=numbers(_slopes, draws=60, tolerance="SOLVER", seconds=2, what="Ω′² against fourth-order differences of f, "
+                  "for five penalties: log(1 + w), w, w^1.5/1.5, w − log(1 + w), ½log(1 + w²), numbered 0 to 4."),
     observe=FORMAL,
     tolerance="SOLVER: 1e-6, scaled by 1 + |v|",
 )  # fmt: skip

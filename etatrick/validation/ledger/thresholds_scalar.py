@@ -46,17 +46,22 @@ def _tl1() -> list[Fact]:
     from etatrick.theory import w
     from etatrick.validation.routes.facts import at_least, equal, tends
 
-    a, y, c, q, t = sp.symbols("a y c q t", positive=True)
+    a, y, c, q, t, d = sp.symbols("a y c q lambda d", positive=True)
     root = (a + y) / 3 * (1 + 2 * c)
     price = 2 * (a + y) ** 3 / 27 * (1 - (4 * c**3 - 3 * c))  # λa(a + 1), from cos φ = 4c³ − 3c with c = cos(φ/3)
-    below = w / 2 + q**2 / (2 * (a + w))
+    P, below, level = (a + 1) * w / (a + w), w / 2 + q**2 / (2 * (a + w)), r"\frac{w}{2}+\frac{q^2}{2(a+w)}"
+    gain = y**2 / 2 - (w - y) ** 2 / 2 - t * P
     return [
         equal(root**3 - (a + y) * root**2 + price, 0, "the cosine solves x + λP′(x) = y, a cubic in a + x",
               r"z^3-(a+y)z^2+\lambda a(a+1)=0,\quad z=a+x=\tfrac{a+y}3(1+2\cos\tfrac\varphi3)"),
-        equal(below - (q - a / 2), (a + w - q) ** 2 / (2 * (a + w)), "w/2 + λP/w is least at w = q − a",
-              r"\tfrac w2+\lambda\tfrac{P(w)}w = q-\tfrac a2+\tfrac{(a+w-q)^2}{2(a+w)},\quad q^2=2\lambda(a+1)"),
-        at_least(below, q - a / 2, "so the map leaves 0 at q − a/2, with a jump of q − a, where q > a"),
-        tends(t * (a + 1) / (a + w), w, 0, t * (a + 1) / a, "and otherwise at the slope of λP at 0, continuously"),
+        equal(gain, w * (y - below.subs(q, sp.sqrt(2 * t * (a + 1)))), "w > 0 beats 0 iff y > ℓ",
+              rf"\tfrac12y^2-\tfrac12(w-y)^2-\lambda P(w) = w\,(y-\ell),\ \ell={level},\ q^2=2\lambda(a+1)"),
+        equal(below, q - a / 2 + (a + w - q) ** 2 / (2 * (a + w)), "which is least at w = q − a if q > a: a jump from "
+              "0 to q − a at y = q − a/2", rf"{level} = q-\frac{{a}}{{2}}+\frac{{(a+w-q)^2}}{{2(a+w)}}"),
+        at_least(sp.diff(below.subs(a, q + d), w), 0, "if q < a, a = q + d, it is least for w → 0",
+                 rf"\frac{{d}}{{dw}}\left[{level}\right] > 0", strict=True),
+        tends(w / 2 + t * P / w, w, 0, t * (a + 1) / a, "there y = λP′(0+): the map leaves 0 continuously",
+              r"\lim_{w\to 0^+}\left[\frac{w}{2}+\frac{\lambda P(w)}{w}\right] = \frac{\lambda(a+1)}{a}"),
     ]  # fmt: skip
 
 
@@ -88,11 +93,12 @@ TL1: Final = Claim(
     title="The thresholds of transformed ℓ1, below and above criticality",
     statement=r"For $P=(a+1)|x|/(a+|x|)$ the proximal map is 0 up to $\lambda(a+1)/a$ if $\lambda\le a^2/(2(a+1))$, "
     r"where it is continuous, and otherwise up to $\sqrt{2\lambda(a+1)}-a/2$, where it jumps to "
-    r"$\sqrt{2\lambda(a+1)}-a$; beyond, $x=\tfrac23(a+y)\cos(\varphi/3)-\tfrac23a+\tfrac13y$.",
+    r"$\sqrt{2\lambda(a+1)}-a$; beyond, $x=\tfrac23(a+y)\cos(\varphi/3)-\tfrac23a+\tfrac13y$ with "
+    r"$\cos(\varphi)=1-27\lambda a(a+1)/(2(a+y)^3)$.",
     source=f"Zhang, Xin 2017; used by {BUI}",
     relation="equal",
-    parameters={"a, λ": "a, λ > 0", "y": "y > 0"},
-    derive=proof(_tl1, "a, y, λ > 0"),
+    parameters={"a": "a > 0", "λ": "λ > 0", "y": "y > 0"},
+    derive=proof(_tl1, "a, y, λ, w, d > 0"),
     solve=numbers(_tl1_numbers, draws=60, control=_tl1_other, what="The objective at the closed form against the least "
                   "on a grid that closes in; the control uses another a."),
     observe=FORMAL,
@@ -105,25 +111,26 @@ def _powers() -> list[Fact]:
 
     from etatrick.validation.routes.facts import equal
 
-    z, y, t, c = sp.symbols("z y lambda c", positive=True)
+    z, y, t, c, A = sp.symbols("z y lambda c A", positive=True)
     half, third = z**2 + t / (2 * z), z**3 + 2 * t / (3 * z)  # y at the stationary points x = z² and x = z³
-    radius = 2 * sp.sqrt(y / 3) * c
-    gap = (radius**3 - y * radius) * sp.sqrt(27 / y**3) / 2
-    A = sp.Symbol("A", positive=True)
-    q, r = (A**2 + y / A) / 2, (A**2 - y / A) / 2
-    B = sp.Rational(4, 3) * sp.sqrt(2 * t) * c
+    gap = ((2 * sp.sqrt(y / 3) * c) ** 3 - y * 2 * sp.sqrt(y / 3) * c) * sp.sqrt(27 / y**3) / 2
+    q, r, B = (A**2 + y / A) / 2, (A**2 - y / A) / 2, 4 * sp.sqrt(2 * t) / 3 * c
     return [
-        equal(half**2 / 2 - (z**2 - half) ** 2 / 2 - t * z, z * (z**3 - t) / 2, "power ½: 0 and x = z² tie at z³ = λ"),
-        equal(half.subs(z, sp.cbrt(t)), sp.Rational(3, 2) * t ** sp.Rational(2, 3), "that is at y = (3/2)λ^(2/3)"),
-        equal(gap, 4 * c**3 - 3 * c, "the cosine solves z³ − yz + λ/2 = 0"),
-        equal(third**2 / 2 - (z**3 - third) ** 2 / 2 - t * z**2, z**2 * (z**4 / 2 - t / 3),
-              "power ⅔: 0 and x = z³ tie at z⁴ = 2λ/3"),
-        equal(third.subs(z, (2 * t / 3) ** sp.Rational(1, 4)), 2 * (2 * t / 3) ** sp.Rational(3, 4),
-              "that is at y = 2(2λ/3)^(3/4)"),
-        equal((z**2 + A * z + q) * (z**2 - A * z + r), z**4 - y * z + (A**4 - y**2 / A**2) / 4,
-              "z⁴ − yz + 2λ/3 has the factor z² − Az + (A² − y/A)/2"),
+        equal(half**2 / 2 - (z**2 - half) ** 2 / 2 - t * z, z * (z**3 - t) / 2, "power ½: z² ties with 0 at z³ = λ",
+              r"\tfrac12y^2-\tfrac12(z^2-y)^2-\lambda z = \tfrac12z(z^3-\lambda),\quad y=z^2+\tfrac{\lambda}{2z}"),
+        equal(sp.Subs(half, z, sp.cbrt(t)), sp.Rational(3, 2) * t ** sp.Rational(2, 3), "that is at y = (3/2)λ^(2/3)"),
+        equal(gap, 4 * c**3 - 3 * c, "so the cosine of a third of an angle solves z³ − yz + λ/2 = 0",
+              r"\frac{\sqrt{27}}{2y^{3/2}}(z^3-yz) = 4c^3-3c,\quad z=2c\sqrt{y/3}"),
+        equal(third**2 / 2 - (z**3 - third) ** 2 / 2 - t * z**2, z**2 * (z**4 / 2 - t / 3), "power ⅔: z³, at z⁴ = 2λ/3",
+              r"\tfrac12y^2-\tfrac12(z^3-y)^2-\lambda z^2 = z^2(z^4/2-\lambda/3),\ y=z^3+\tfrac{2\lambda}{3z}"),
+        equal(sp.Subs(third, z, sp.root(2 * t / 3, 4)), 2 * sp.root(2 * t / 3, 4) ** 3, "that is at y = 2(2λ/3)^(3/4)",
+              r"\left.z^3+\tfrac{2\lambda}{3z}\right|_{z^4=2\lambda/3} = 2\,(2\lambda/3)^{3/4}"),
+        equal((z**2 + A * z + q) * (z**2 - A * z + r), z**4 - y * z + (A**4 - y**2 / A**2) / 4, "a quadratic factor "
+              "of z⁴ − yz + 2λ/3, where A⁶ − (8λ/3)A² = y²",
+              r"(z^2+Az+\tfrac{A^2+y/A}2)(z^2-Az+\tfrac{A^2-y/A}2) = z^4-yz+\tfrac14(A^4-\tfrac{y^2}{A^2})"),
         equal(B**3 - 8 * t / 3 * B, sp.Rational(16, 27) * (2 * t) ** sp.Rational(3, 2) * (4 * c**3 - 3 * c),
-              "the hyperbolic cosine solves A⁶ − (8λ/3)A² = y²"),
+              "and the hyperbolic cosine of a third of an argument solves that",
+              r"A^6-\tfrac{8\lambda}3A^2 = \tfrac{16}{27}(2\lambda)^{3/2}(4c^3-3c),\ A^2=\tfrac43\sqrt{2\lambda}\,c"),
     ]  # fmt: skip
 
 
@@ -157,11 +164,13 @@ POWERS: Final = Claim(
     id="thresholds/powers",
     title="The proximal maps of the powers ½ and ⅔ have closed forms",
     statement=r"For $\lambda|x|^{1/2}$: $x=\tfrac23y(1+\cos(\tfrac{2\pi}3-\tfrac23\varphi))$ above "
-    r"$\tfrac32\lambda^{2/3}$. For $\lambda|x|^{2/3}$: $x=((A+\sqrt{2y/A-A^2})/2)^3$ above $2(2\lambda/3)^{3/4}$.",
+    r"$y=\tfrac32\lambda^{2/3}$, $\cos(\varphi)=\tfrac\lambda4(y/3)^{-3/2}$. For $\lambda|x|^{2/3}$: "
+    r"$x=((A+\sqrt{2y/A-A^2})/2)^3$ above $y=2(2\lambda/3)^{3/4}$, $A^2=\tfrac43\sqrt{2\lambda}\cosh(\psi/3)$, "
+    r"$\cosh(\psi)=27y^2(2\lambda)^{-3/2}/16$. Below, 0.",
     source="Xu, Chang, Xu, Zhang 2012 (½); Cao, Sun, Xu 2013 (⅔)",
     relation="equal",
-    parameters={"λ, y": "λ, y > 0"},
-    derive=proof(_powers, "y, λ, z > 0"),
+    parameters={"λ": "λ > 0", "y": "y > 0"},
+    derive=proof(_powers, "y, λ, z, A, c > 0"),
     solve=numbers(_power_numbers, draws=60, control=_power_halved, what="The objective at the closed form against the "
                   "least on a grid that closes in; the control is the map of ½λ, a frequent slip in the scaling."),
     observe=FORMAL,
@@ -199,25 +208,25 @@ def _scad_coded(rng: "np.random.Generator") -> Pair:
     return _scad(rng, coded=True)
 
 
-def _scad_steps(number: Any) -> list[Fact]:
+def _scad_steps(coded: bool) -> list[Fact]:
     import sympy as sp
 
     from etatrick.validation.routes.facts import equal
 
     b, y, t = sp.symbols("b y lambda", positive=True)
     a = 2 + b
-    x = ((a - 1) * y - (number or a) * t) / b
-    return [equal(x + (a * t - x) / (a - 1), y, "the middle piece solves x + λP′(x) = y, with a = 2 + b")]
+    number, shown = (sp.Rational(37, 10), "3.7") if coded else (a, "a")
+    x = ((a - 1) * y - number * t) / b
+    return [equal(x + (a * t - x) / (a - 1), y, "the middle piece solves x + λP′(x) = y, with a = 2 + b",
+                  rf"x+\frac{{a\lambda-x}}{{a-1}} = y,\quad x=\frac{{(a-1)y-{shown}\lambda}}{{a-2}}")]  # fmt: skip
 
 
 def _scad_said() -> list[Fact]:
-    import sympy as sp
-
-    return _scad_steps(sp.Rational(37, 10))
+    return _scad_steps(True)
 
 
 def _scad_holds() -> list[Fact]:
-    return _scad_steps(None)
+    return _scad_steps(False)
 
 
 SCAD: Final = Claim(
@@ -226,7 +235,7 @@ SCAD: Final = Claim(
     statement=r"As coded: for every $a$ the middle piece is $((a-1)y-3.7\,\mathrm{sgn}(y)\lambda)/(a-2)$.",
     source=f"the public code of {BUI}; the map is Fan, Li 2001",
     relation="corrected",
-    parameters={"a": "a > 2", "λ, y": "λ, y > 0"},
+    parameters={"a": "a > 2", "λ": "λ > 0", "y": "y > 0"},
     corrected=r"It is $((a-1)y-a\,\mathrm{sgn}(y)\lambda)/(a-2)$ for $2\lambda<|y|\le a\lambda$, soft thresholding "
     r"below and $y$ beyond: the same only at $a=3.7$.",
     derive=refutation(_scad_said, _scad_holds, "a > 2, y, λ > 0"),
@@ -241,15 +250,17 @@ def _mcp() -> list[Fact]:
 
     from etatrick.validation.routes.facts import at_least, equal
 
-    b, y, t, x = sp.symbols("b y lambda x", positive=True)
-    g = 1 + b
+    b, d, y, t, x, g = sp.symbols("b d y lambda x gamma", positive=True)
+    objective = (x - y) ** 2 / 2 + t * x - x**2 / (2 * g)  # of 0 < x ≤ γλ
     middle = (y - t) / (1 - 1 / g)
     return [
-        equal(middle + t - middle / g, y, "the middle piece solves x + λP′(x) = y, with γ = 1 + b"),
-        equal(middle.subs(y, g * t), g * t, "and meets x = y at y = γλ"),
-        at_least(1 - 1 / g, 0, "the objective is strictly convex below γλ", strict=True),
-        equal((x**2 / 2 + t * x - x**2 / 2), t * x, "at γ = 1 the bend is that of the loss: hard thresholding at λ"),
-    ]
+        equal(sp.Subs(sp.Derivative(objective, x), x, middle), 0, "the middle piece is stationary"),
+        at_least(objective.diff(x, 2).subs(g, 1 + b), 0, "and the objective convex, γ = 1 + b",
+                 r"\frac{d^2}{dx^2}\left[\tfrac12(x-y)^2+\lambda x-\tfrac{x^2}{2\gamma}\right] > 0", strict=True),
+        at_least(objective.diff(x).subs({y: t / (1 + d), g: 1 + b}), 0, "it rises from 0 where y = λ/(1 + d) < λ",
+                 r"\frac{d}{dx}\left[\tfrac12(x-y)^2+\lambda x-\tfrac{x^2}{2\gamma}\right] > 0", strict=True),
+        equal(sp.Subs(objective, g, 1), y**2 / 2 + (t - y) * x, "at γ = 1 it is a line up to λ, which falls iff y > λ"),
+    ]  # fmt: skip
 
 
 def _mcp_numbers(rng: "np.random.Generator", factor: float = 1.0) -> Pair:
@@ -273,11 +284,12 @@ MCP: Final = Claim(
     id="thresholds/mcp",
     title="MCP is firm thresholding, and hard thresholding at γ = 1",
     statement=r"For $\gamma>1$ the proximal map of MCP is 0 up to $\lambda$, "
-    r"$\mathrm{sgn}(y)(|y|-\lambda)/(1-1/\gamma)$ up to $\gamma\lambda$, and $y$ beyond.",
+    r"$\mathrm{sgn}(y)(|y|-\lambda)/(1-1/\gamma)$ up to $\gamma\lambda$, and $y$ beyond; at $\gamma=1$ it is 0 up to "
+    r"$\lambda$ and $y$ beyond.",
     source=f"Zhang 2010; the limit {OURS}",
     relation="equal",
-    parameters={"γ": "γ > 1", "λ, y": "λ, y > 0"},
-    derive=proof(_mcp, "γ > 1, y, λ > 0"),
+    parameters={"γ": "γ ≥ 1", "λ": "λ > 0", "y": "y > 0"},
+    derive=proof(_mcp, "γ ≥ 1; x, y, λ > 0"),
     solve=numbers(_mcp_numbers, draws=60, control=_mcp_other, what="The objective at the closed form against the least "
                   "on a grid that closes in; the control doubles γ."),
     observe=FORMAL,

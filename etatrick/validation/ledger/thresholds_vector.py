@@ -54,12 +54,20 @@ def _difference_steps() -> list[Fact]:
     z, r, t, a, x, m, d = sp.symbols("z r lambda alpha x m d", positive=True)
     scaled = z * (r + a * t) / r
     single = x**2 / 2 - (m + (1 - a) * t) * x + (1 - a) * t * x
+    one = r"\tfrac12x^2-yx+(1-\alpha)\lambda x"
     return [
         equal(scaled - (z + t) + t * (1 - a * scaled / (r + a * t)), 0, "several weights: soft thresholding, "
               "lengthened by αλ, is stationary",
               r"x-y+\lambda(\mathrm{sgn}\,x-\alpha x/\lVert x\rVert)=0,\ x=z(r+\alpha\lambda)/r"),
-        equal(single, (x - m) ** 2 / 2 - m**2 / 2, "one weight: the objective is least at x = y − (1 − α)λ = m"),
+        equal(r**2 / 2 - a * t * r, ((r - a * t) ** 2 - (a * t) ** 2) / 2, "equality: on the largest entries ⟨x,y⟩ = "
+              "λ‖x‖₁, and any x of length αλ is best",
+              r"\tfrac12\lVert x\rVert^2-\alpha\lambda\lVert x\rVert = "
+              r"\tfrac12(\lVert x\rVert-\alpha\lambda)^2-\tfrac12\alpha^2\lambda^2"),
+        equal(single, (x - m) ** 2 / 2 - m**2 / 2, "one weight: best at x = m",
+              one + r" = \tfrac12(x-m)^2-\tfrac12m^2,\quad m=y-(1-\alpha)\lambda"),
         at_least(-(m**2) / 2, -((m + d) ** 2) / 2, "and lower for a larger |y|: one weight of the largest |y| remains"),
+        at_least(r**2 / 2 + a * t * (r + d) - a * t * r, 0, "else ⟨x,y⟩ ≤ (1 − α)λ‖x‖₁, ‖x‖₁ = ‖x‖ + d: 0 is best",
+                 r"\tfrac12\lVert x\rVert^2+\alpha\lambda\lVert x\rVert_1-\alpha\lambda\lVert x\rVert \ge 0"),
     ]  # fmt: skip
 
 
@@ -114,7 +122,7 @@ DIFFERENCE: Final = Claim(
     source=f"Lou, Yan 2018; used by {BUI}",
     relation="equal",
     parameters={"α": "0 < α ≤ 1", "λ": "λ > 0"},
-    derive=proof(_difference_steps, "α, λ, r > 0"),
+    derive=proof(_difference_steps, "α, λ, r, x, z, m, d > 0"),
     solve=numbers(_difference, draws=20, tolerance="SOLVER", control=_less_difference, seconds=2, what="The objective "
                   "at the closed form against the least on grids in the plane; the control is the map of ½α."),
     observe=FORMAL,
@@ -128,7 +136,10 @@ def _signed_said() -> list[Fact]:
     from etatrick.validation.routes.facts import equal
 
     m, d = sp.symbols("m d", positive=True)
-    return [equal(-(m**2) / 2, -((m + d) ** 2) / 2, "y = (−(c+m+d), c+m), c = (1−α)λ: the positive entry is optimal")]
+    c, x = sp.symbols("c x", positive=True)  # c = (1 − α)λ
+    gain = x**2 / 2 - (c + m) * x + c * x
+    return [equal(sp.Subs(gain, x, m), sp.Subs(gain.subs(m, m + d), x, m + d), "y = (−(c + m + d), c + m), c = (1 − "
+                  "α)λ: the positive entry is as good as the negative one")]  # fmt: skip
 
 
 def _signed_holds() -> list[Fact]:
@@ -137,7 +148,8 @@ def _signed_holds() -> list[Fact]:
     from etatrick.validation.routes.facts import at_least
 
     m, d = sp.symbols("m d", positive=True)
-    return [at_least(-(m**2) / 2, -((m + d) ** 2) / 2, "the larger |y| has the lower objective", strict=True)]
+    return [at_least(-(m**2) / 2, -((m + d) ** 2) / 2, "the larger |y| has the lower objective, −(|y| − c)²/2",
+                     strict=True)]  # fmt: skip
 
 
 def _signed(rng: "np.random.Generator") -> Pair:
@@ -158,17 +170,11 @@ SIGNED: Final = Claim(
     parameters={"α": "0 < α ≤ 1", "λ": "λ > 0"},
     corrected=r"The entry at an argmax of $|y|$ remains; with the signed argmax large negative weights are lost.",
     derive=refutation(_signed_said, _signed_holds, "m, d > 0"),
-    solve=mismatch(
-        _signed,
-        _unsigned,
-        draws=20,
-        tolerance="SOLVER",
-        seconds=2,
-        what="The objective at either choice against the least on grids in the plane.",
-    ),
+    solve=mismatch(_signed, _unsigned, draws=20, tolerance="SOLVER", seconds=2, what="The objective at either choice "
+                   "against the least on grids in the plane."),
     observe=FORMAL,
     tolerance="SOLVER: 1e-6, scaled by 1 + |v|",
-)
+)  # fmt: skip
 
 
 def _soft_group_steps() -> list[Fact]:
@@ -213,22 +219,16 @@ SPARSE_GROUP: Final = Claim(
     id="thresholds/sparse-group-lasso",
     title="The sparse group lasso thresholds weights first, then groups",
     statement=r"$\mathrm{prox}_{\lambda\lVert\cdot\rVert_1+\mu\lVert\cdot\rVert_2}(y)=(1-\mu/\lVert s\rVert)_+s$ with "
-    r"$s=S(y,\lambda)$; the other order is another map.",
+    r"$s=S(y,\lambda)$, soft thresholding of every entry; the other order is another map.",
     source="Simon, Friedman, Hastie, Tibshirani 2013; Yu 2013",
     relation="equal",
-    parameters={"λ, μ": "λ, μ > 0"},
+    parameters={"λ": "λ > 0", "μ": "μ > 0"},
     derive=proof(_soft_group_steps, "s, r, λ, μ > 0"),
-    solve=numbers(
-        _soft_group,
-        draws=10,
-        tolerance="SOLVER",
-        control=_group_first,
-        seconds=3,
-        what="The objective at the composed map against a conic solver; the control has the other order.",
-    ),
+    solve=numbers(_soft_group, draws=10, tolerance="SOLVER", control=_group_first, seconds=3, what="The objective at "
+                  "the composed map against a conic solver; the control has the other order."),
     observe=FORMAL,
     tolerance="SOLVER: 1e-6, scaled by 1 + |v|",
-)
+)  # fmt: skip
 
 
 def _group_l0_steps() -> list[Fact]:
@@ -238,9 +238,11 @@ def _group_l0_steps() -> list[Fact]:
 
     r, k, x = sp.symbols("r kappa x", positive=True)
     return [
-        at_least((x - r) ** 2 / 2 + k, k, "a group that is not 0 costs at least κ, and κ at x = y"),
-        equal(r**2 / 2 - k, (r - sp.sqrt(2 * k)) * (r + sp.sqrt(2 * k)) / 2, "0 costs less iff ‖y‖ < √(2κ)"),
-    ]
+        at_least((x - r) ** 2 / 2 + k, k, "a group of length x > 0 costs at least κ, and κ at y itself",
+                 r"\tfrac12\lVert x_g-y_g\rVert^2+\kappa \ge \tfrac12(x-r)^2+\kappa \ge \kappa"),
+        equal(r**2 / 2 - k, (r - sp.sqrt(2 * k)) * (r + sp.sqrt(2 * k)) / 2, "0 costs ½‖y‖², which is less than κ iff "
+              "‖y‖ < √(2κ)", r"\tfrac12r^2-\kappa = \tfrac12(r-\sqrt{2\kappa})(r+\sqrt{2\kappa})"),
+    ]  # fmt: skip
 
 
 def _group_l0(rng: "np.random.Generator", whole: bool = True) -> Pair:
@@ -269,12 +271,12 @@ def _each_alone(rng: "np.random.Generator") -> Pair:
 GROUP_L0: Final = Claim(
     id="thresholds/group-l0",
     title="The group ℓ0 keeps a group whole or drops it",
-    statement=r"$\mathrm{prox}$ of $\kappa\sum_g1\{y_g\ne0\}$ is $y_g\,1\{\lVert y_g\rVert>\sqrt{2\kappa}\}$, by the "
-    r"length of the group, not weight by weight.",
+    statement=r"The proximal map of $\kappa\sum_g\mathbf 1[x_g\ne0]$ is $y_g\,\mathbf 1[\lVert "
+    r"y_g\rVert>\sqrt{2\kappa}]$, by the length of the group, not weight by weight.",
     source="Dinh, Xin 2018, group version",
     relation="equal",
     parameters={"κ": "κ > 0"},
-    derive=proof(_group_l0_steps, "r = ‖y_g‖, κ > 0"),
+    derive=proof(_group_l0_steps, "r = ‖y_g‖, x = ‖x_g‖, κ > 0"),
     solve=numbers(_group_l0, draws=60, control=_each_alone, seconds=0.5, what="The objective at the map against the "
                   "best of all choices of groups; the control thresholds each weight alone."),
     observe=FORMAL,

@@ -17,21 +17,25 @@ STEPS: Final = {"quick": 12_000, "full": 60_000}
 def _two_losses() -> list[Fact]:
     import sympy as sp
 
-    from etatrick.theory import w
+    from etatrick.theory import derive, w
     from etatrick.validation.routes.facts import equal
 
-    v, s = sp.symbols("v s", positive=True)  # s: the standard deviation of the weight, w·√((1−α)/α)
-    e = sp.Symbol("e", positive=True)
-    loss = sp.expand((v - w - s * e) ** 2 / 2)
-    average = loss.coeff(e, 0) + loss.coeff(e, 2)  # E e = 0, E e² = 1
-    noise = w * sp.exp(-w / 2)
-    held = sp.diff((w + w * s) ** 2, w) / 2 - w * (1 + 2 * s)  # the relative noise s held: its square times w
+    v, s, e = sp.symbols("v s e", positive=True)  # the mask is 1 + s·e
+
+    def average(formula: Any) -> Any:
+        parts = sp.expand(formula)
+        return parts.coeff(e, 0) + parts.coeff(e, 2)  # E e = 0, E e² = 1
+
+    loss = (v - w * (1 + s * e)) ** 2 / 2
+    standout = derive(eta_hat="exp(w)").penalty
     return [
-        equal(average, (v - w) ** 2 / 2 + s**2 / 2, "the mean loss of noise of deviation s",
-              r"\mathbb E\tfrac12(v-w-s\epsilon)^2 = \tfrac12(v-w)^2+\tfrac12 s^2"),
-        equal(held, w * s**2, "with the relative noise held its gradient gains w·s²"),
-        equal(sp.diff(noise**2 / 2, w), w * sp.exp(-w) - w**2 * sp.exp(-w) / 2,
-              "through standout's rate it gains we^(−w) − ½w²e^(−w)"),
+        equal(average(loss), (v - w) ** 2 / 2 + w**2 * s**2 / 2, "the mean loss of masks 1 + se with variance s²",
+              r"\mathbb E\,\tfrac12(v-w(1+se))^2 = \tfrac12(v-w)^2+\tfrac12 w^2s^2"),
+        equal(average(sp.diff(loss, w)), w - v + w * s**2, "its mean gradient in w with s held",
+              r"\mathbb E\,\partial_w\tfrac12(v-w(1+se))^2 = w-v+w\,s^2"),
+        equal(sp.Derivative(standout, w), w * sp.exp(-w), "for standout, s² = e^(−w), that gain is Ω′"),
+        equal(sp.Derivative(w**2 * sp.exp(-w) / 2, w), (w - w**2 / 2) * sp.exp(-w),
+              "differentiated through the rate, too, ½w²s² has this slope"),
     ]  # fmt: skip
 
 
@@ -119,9 +123,14 @@ STANDOUT: Final = Claim(
     r"minimiser of $L+\Omega$ if $\alpha$ is detached, and to that of $L+\tfrac12w^2(1-\alpha)/\alpha$ if it is not.",
     source=f"{SOURCE}, adaptive dropout as SGD; the second half {OURS}",
     relation="equal",
-    parameters={"α": "standout's, α = σ(w)", "w": "w > 0"},
-    derive=proof(_two_losses, "v, w, s > 0"),
-    solve=numbers(_mean_gradient, draws=60, what="L′ + Ω′ against the mean gradient by Gauss–Hermite quadrature."),
+    parameters={"α": "standout's, σ(w)", "w": "> 0", "L": "½(v − w)²"},
+    derive=proof(_two_losses, "v, w, s > 0; E e = 0, E e² = 1"),
+    solve=numbers(
+        _mean_gradient,
+        draws=60,
+        what="L′ + Ω′ against the mean gradient over Gaussian "
+        "masks, with the rate detached, by Gauss–Hermite quadrature.",
+    ),
     observe=trained({"weights": (standout_trials, 4.0)}, margin=MARGIN),
     tolerance="FLOAT64 for means, TRAIN for training: margin 0.03 of weights between 0.6 and 3",
 )

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from etatrick.validation.claim import Claim
 from etatrick.validation.ledger.combining import log_sum_dual
-from etatrick.validation.ledger.theorems import FORMAL, OURS, SOURCE, zoomed
+from etatrick.validation.ledger.theorems import FORMAL, OURS, SOURCE, about, zoomed
 from etatrick.validation.routes import Fact, Pair, mismatch, numbers, proof, refutation
 
 if TYPE_CHECKING:
@@ -25,13 +25,13 @@ def _composition() -> list[Fact]:
     gap = sp.diff(b, w) - w * sp.diff(b, w, 2)
     example = composed("sqrt(w)", derive(penalty="w**2 + w"))
     return [
-        equal(sp.simplify(gap - rate * (first - w * second) + w * bend * first**2), 0,
+        equal(gap, rate * (first - w * second) - w * bend * first**2,
               "both terms are ≥ 0 where φ rises and is concave",
               r"(\varphi\circ\Omega)' - w(\varphi\circ\Omega)''"
               r" = \varphi'\,(\Omega'-w\,\Omega'') - w\,\varphi''\,\Omega'^2"),
         equal(w / sp.diff(b, w), (w / first) / rate, "the rule", r"\hat\eta_{\varphi\circ\Omega}"
               r" = \hat\eta_\Omega/\varphi'(\Omega)"),
-        *conditions(example, "subquadratic", of=r"\sqrt{w^2+w}"),
+        *about("the root of ridge plus ℓ1", conditions(example, "subquadratic", of=r"\sqrt{w^2+w}")),
     ]  # fmt: skip
 
 
@@ -55,7 +55,8 @@ COMPOSITION: Final = Claim(
     relation="equal",
     parameters={"φ": "concave, increasing", "Ω": "subquadratic, Ω′ > 0"},
     derive=proof(_composition, "w > 0", seconds=3),
-    solve=numbers(_composed, draws=40, what="log(1 + w²/2c) against the minimum over s of scaled ridges."),
+    solve=numbers(_composed, draws=40, what="log(1 + w²/2c), c > 0, against the minimum over s ≤ 1/c of "
+                  "sw²/2 + cs − 1 − log(cs)."),
     observe=FORMAL,
     tolerance="FLOAT64: 1e-10, scaled by 1 + |v|",
 )  # fmt: skip
@@ -65,7 +66,7 @@ def _lifted() -> list[Fact]:
     import sympy as sp
 
     from etatrick.theory import eta, w
-    from etatrick.validation.routes.facts import equal
+    from etatrick.validation.routes.facts import at_least, equal
 
     u, v = sp.symbols("u v", positive=True)
     f = sp.Function("f")
@@ -75,6 +76,7 @@ def _lifted() -> list[Fact]:
               r"u^2 + f(v^2) = w^2/\eta + f(\eta),\quad uv = w,\ v^2 = \eta"),
         equal(v + f(w**2 / v), energy.subs(eta, w**2 / v), "additive variance: V = w²/η",
               r"V + f(w^2/V) = w^2/\eta + f(\eta),\quad V = w^2/\eta"),
+        at_least((u**2 + v**2) / 2, u * v, "ℓ1, f(η) = η: the least is uv = w, at u = v"),
     ]  # fmt: skip
 
 
@@ -96,8 +98,8 @@ LIFTED: Final = Claim(
     r"$\tfrac12(u^2+v^2)$.",
     source=OURS,
     relation="equal",
-    parameters={"w": "w > 0"},
-    derive=proof(_lifted, "w, v, V > 0"),
+    parameters={"w": "> 0", "f": "the dual of Ω"},
+    derive=proof(_lifted, "w, u, v, V > 0"),
     solve=numbers(_over_factors, draws=40, what="log(1 + w) against the minimum over v, or over V."),
     observe=FORMAL,
     tolerance="FLOAT64: 1e-10, scaled by 1 + |v|",
@@ -117,7 +119,10 @@ def _alpha_form() -> list[Fact]:
     penalty = sp.Function("Omega")(w)
     alpha = w / (w + lam * sp.diff(penalty, w))
     return [
-        equal(sp.simplify(reach.doit() - 2 * a**2 * sp.diff(charge(a), a)), 0, "stationarity",
+        equal(sp.Subs((w**2 / eta + 2 * charge(eta / (1 + eta))) / 2, eta, a / (1 - a)),
+              (1 - a) / a * w**2 / 2 + charge(a), "the energy at η = α/(1 − α)",
+              r"\tfrac12\left[w^2/\eta+f(\eta)\right] = \tfrac12\tfrac{1-\alpha}\alpha w^2 + R(\alpha)"),
+        equal(reach.doit(), 2 * a**2 * sp.diff(charge(a), a), "its stationarity, where w² = η²f′(η)",
               r"\eta^2 f'(\eta) = 2\alpha^2R'(\alpha),\quad f(\eta)=2R(\eta/(1+\eta))"),
         equal(w * (1 - alpha) / alpha, lam * sp.diff(penalty, w), "only λΩ matters for the rule",
               r"w\,(1-\alpha)/\alpha = \lambda\,\Omega'(w)"),
@@ -142,9 +147,9 @@ ALPHA_FORM: Final = Claim(
     r"$w^2=2\alpha^2R'(\alpha)$; a rule fixes only the product $P=\lambda\Omega$: $P'(w)=w(1-\alpha)/\alpha$.",
     source=OURS,
     relation="equal",
-    parameters={"α": "0 < α ≤ 1", "λ": "λ > 0"},
+    parameters={"α": "0 < α ≤ 1", "λ": "> 0; 1 where f appears"},
     derive=proof(_alpha_form, "w, λ, η > 0"),
-    solve=numbers(_over_alpha, draws=60, what="CEL0 against the minimum over α at R = κα."),
+    solve=numbers(_over_alpha, draws=60, what="CEL0, κ − ½(√(2κ) − w)₊², against the minimum over α at R = κα."),
     observe=FORMAL,
     tolerance="FLOAT64: 1e-10, scaled by 1 + |v|",
 )  # fmt: skip
@@ -156,17 +161,19 @@ def _fixed_point() -> list[Fact]:
     from etatrick.theory import w
     from etatrick.validation.routes.facts import equal
 
+    v = sp.Symbol("v", positive=True)
     slope, bend = (sp.diff(sp.Function("P")(w), w, k) for k in (1, 2))
     alpha = w / (w + slope)
     return [
-        equal(alpha * (w + slope), w, "w = α(w)v says v − w = P′(w)", r"\alpha(w)\,(w + P'(w)) = w"),
-        equal(
-            sp.diff(w / alpha, w),
-            1 + bend,
-            "and has one root for every v iff w + P′(w) rises",
-            r"(w/\alpha(w))' = 1 + P''(w)",
-        ),
-    ]
+        equal(sp.Derivative((w - v) ** 2 / 2 + sp.Function("P")(w), w), w / alpha - v,
+              "the objective is stationary where w = α(w)v",
+              r"\frac{d}{dw}\left[\tfrac12(w-v)^2 + P(w)\right] = \frac w{\alpha(w)} - v"),
+        equal(sp.diff(w / alpha, w), 1 + bend, "which has one root for every v iff w + P′(w) rises",
+              r"(w/\alpha(w))' = 1 + P''(w)"),
+        equal(sp.diff(alpha, w), (slope - w * bend) / (w + slope) ** 2,
+              "α rises, as P is subquadratic, and α(v)v < v: from w = v the iteration falls to the first root",
+              r"\alpha'(w) = \frac{P'(w) - w\,P''(w)}{(w+P'(w))^2}"),
+    ]  # fmt: skip
 
 
 def _step(x: float, v: float, epsilon: float, lam: float) -> float:
@@ -196,13 +203,13 @@ PROX: Final = Claim(
     id="eta-trick/prox-self-consistency",
     title="A proximal map is reweighting iterated to its fixed point",
     statement=r"$\mathrm{prox}_P(v)$ solves $w=\alpha(w)\,v$ with $\alpha(w)=w/(w+P'(w))$, and is continuous iff "
-    r"$1+P''\ge0$; from $w=v$ the iteration $w\leftarrow\alpha(w)v$ converges to it.",
+    r"$1+P''\ge0$; then the iteration $w\leftarrow\alpha(w)v$ from $w=v$ converges to it.",
     source=OURS,
     relation="equal",
-    parameters={"v": "v > P′(0+)", "P": "log-sum with ε² ≥ λ in the numbers"},
-    derive=proof(_fixed_point, "w > 0, P′ > 0"),
-    solve=numbers(_iterated, draws=40, control=_one_step, what="The closed-form prox of log-sum against 4000 steps of "
-                  "the iteration; the control is a single step."),
+    parameters={"v": "> P′(0+)", "P": "subquadratic"},
+    derive=proof(_fixed_point, "w, v > 0, P′ > 0"),
+    solve=numbers(_iterated, draws=40, control=_one_step, what="The closed-form prox of P = λlog(1 + w/ε), ε² > λ, "
+                  "against 4000 steps of the iteration; the control is a single step."),
     observe=FORMAL,
     tolerance="FLOAT64: 1e-10, scaled by 1 + |v|",
 )  # fmt: skip
@@ -211,19 +218,27 @@ PROX: Final = Claim(
 def _one_step_of_lasso(stated: bool) -> list[Fact]:
     import sympy as sp
 
-    from etatrick.theory import w
+    from etatrick.theory import lam, w
     from etatrick.validation.routes.facts import equal, tends
 
-    s, gap = sp.symbols("s g", positive=True)  # s = tλ; v = s + g, where soft thresholding gives g
-    v = s + gap
+    t, gap, v = sp.symbols("t g v", positive=True)
+    s = t * lam
     if stated:
-        return [equal(v * v / (v + s), gap, "one step α(v)·v from v is the soft threshold (v − tλ)₊")]
+        return [equal((s + gap) ** 2 / (s + gap + s), gap, "ℓ1, η̂ = w: one step from v is the soft threshold v − tλ",
+                      r"\alpha(v)\,v = \frac{v^2}{v+t\lambda} = g,\quad v = t\lambda+g")]  # fmt: skip
     start = (w + sp.sqrt(w**2 + 4 * s * w)) / 2
     return [
-        equal(sp.simplify(start**2 / (start + s)), w, "its fixed points w come from v = (w + √(w² + 4tλw))/2"),
-        equal(sp.simplify(w / start - start / (start + s)), 0, "there α(v) = w/v"),
-        tends((start - w) / sp.sqrt(s * w), w, 0, 1, "so the slope v − w vanishes like √(tλw): no kink is left"),
-    ]
+        equal(sp.Subs(sp.Derivative((w - v) ** 2 / 2 + s * w**2 / (2 * v), w), w, v**2 / (v + s)), 0,
+              "the step α(v)v minimises the majoriser ½(w − v)² + tλw²/2η̂(v)"),
+        equal(sp.Subs(v**2 / (v + s), v, start), w, "it gives w from v = (w + √(w² + 4tλw))/2",
+              r"\frac{v^2}{v+t\lambda} = w,\quad v = \tfrac12\left(w+\sqrt{w^2+4t\lambda w}\right)"),
+        equal((start - w) / t, lam * w / start, "so at a fixed point of AdaProx −L′(w) = λΩₜ′(w) with Ωₜ′(w) = w/η̂(v)",
+              r"\frac{v-w}t = \lambda\,\frac wv"),
+        tends((start - w) / sp.sqrt(s * w), w, 0, 1, "this slope vanishes like √(λw/t): no kink is left",
+              r"\lim_{w\to0^+} \frac{v-w}{\sqrt{t\lambda w}} = 1"),
+        equal(sp.Subs(v * w / (w + s), v, w + s), w, "iterated from v, the step ends at w = v − tλ",
+              r"\alpha(w)\,v = \frac{w\,v}{w+t\lambda} = w,\quad v = w+t\lambda"),
+    ]  # fmt: skip
 
 
 def _said_prox() -> list[Fact]:
@@ -254,12 +269,13 @@ ADAPROX: Final = Claim(
     r"map of $t\lambda\Omega$.",
     source=f"{SOURCE}, AdaProx, read as a proximal method",
     relation="corrected",
-    parameters={"t": "t > 0", "λ": "λ > 0"},
-    corrected=r"It is one majorisation step from $v$. Its fixed points minimise $L+\lambda\Omega_t$ with "
-    r"$\Omega_t'(w)=w/\hat\eta(v)$, $w=v\,\hat\eta(v)/(\hat\eta(v)+t\lambda)$, which has lost the kink of $\ell_1$; "
-    r"iterated to convergence the step is the proximal map.",
-    derive=refutation(_said_prox, _true_prox, "t, λ, v > 0, for ℓ1"),
-    solve=mismatch(_at_v, _at_its_end, draws=40, what="Soft thresholding against one step, and against 3000."),
+    parameters={"t": "> 0, the step size", "λ": "> 0"},
+    corrected=r"It is one majorisation step from $v$. AdaProx, $v=w-t\nabla L(w)$ before each step, is at rest where "
+    r"$L+\lambda\Omega_t$ is stationary: $\Omega_t'(w)=w/\hat\eta(v)$ with $w=v\,\hat\eta(v)/(\hat\eta(v)+t\lambda)$, "
+    r"which for $\ell_1$ has lost the kink. Iterated to convergence the step is the proximal map.",
+    derive=refutation(_said_prox, _true_prox, "t, λ, v, w > 0, for ℓ1"),
+    solve=mismatch(_at_v, _at_its_end, draws=40, what="For ℓ1 the soft threshold v − tλ against one step, "
+                   "and against 3000 of w ← α(w)v."),
     observe=FORMAL,
     tolerance="FLOAT64: 1e-10, scaled by 1 + |v|",
 )  # fmt: skip

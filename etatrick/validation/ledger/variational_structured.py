@@ -1,10 +1,11 @@
-"""Claims on structured variational dropout: its divergence does not see the weights, and what it adds to the loss."""
+"""Claims on variational dropout: its tails, and structured noise, whose divergence does not see the weights."""
 
 from typing import TYPE_CHECKING, Any, Final
 
 from etatrick.validation.claim import Claim
 from etatrick.validation.ledger.theorems import FORMAL, OURS
 from etatrick.validation.ledger.thresholds_scalar import SEARCH
+from etatrick.validation.ledger.variational_kl import exact_kl
 from etatrick.validation.routes import Fact, Pair, numbers, proof
 
 if TYPE_CHECKING:
@@ -30,6 +31,63 @@ def reflections(rng: "np.random.Generator", d: int) -> Any:
     return first @ second
 
 
+def _tail_steps() -> list[Fact]:
+    import sympy as sp
+
+    from etatrick.theory.special import Dawson, DawsonIntegral
+    from etatrick.validation.routes.facts import equal, tends
+
+    s, t = sp.symbols("s t", positive=True)
+    square = 4 * s**3 * Dawson(s)  # t² at the best α = 1/(2s²), see variational/pruning-rule
+    penalty = s * Dawson(s) + 2 * DawsonIntegral(s)
+    best = (sp.sqrt(1 + 4 / t**2) - 1) / 2  # α with α(α + 1) = 1/t²
+    ard = t * (sp.sqrt(t**2 + 4) - t) / 4 + sp.asinh(t / 2)
+    half = sp.Rational(1, 2)
+    return [
+        tends(square / (2 * s**2), s, sp.oo, 1, "log-uniform prior, t² = 4s³D(s): t grows with s",
+              r"\lim_{s\to\infty}\tfrac{t^2}{2s^2} = 1"),
+        tends(penalty - sp.log(square) / 2, s, sp.oo, half + (sp.EulerGamma + sp.log(2)) / 2, "Ω = ½t²α + KL less "
+              "log t",
+              r"\lim_{s\to\infty}sD(s)+2\int_0^sD(u)\,du-\tfrac12\log4s^3D(s) = \tfrac12+\tfrac12(\gamma+\log2)"),
+        tends(sp.sqrt(square) / (2 * s**2), s, 0, 1, "the slope Ω′ = tα at t → 0",
+              r"\lim_{s\to0^+}\tfrac t{2s^2} = 1"),
+        equal(sp.Derivative(ard, t), t * best, "ARD: Ω with Ω′ = tα, t² = 1/(α(α + 1)), and Ω(0) = 0"),
+        tends(ard - sp.log(t), t, sp.oo, half, "which ends at log t + ½"),
+        tends(t * best, t, 0, 1, "and begins with the slope 1"),
+    ]  # fmt: skip
+
+
+def _tail(rng: "np.random.Generator", control: bool = False) -> Pair:
+    """Compare Ω − log t with its limit at a large t, for the exact divergence, along s."""
+    import numpy as np
+    from scipy.special import dawsn
+
+    s = float(10 ** rng.uniform(4, 6))
+    value = s * dawsn(s) + exact_kl(0.5 / s**2) - np.log(4 * s**3 * dawsn(s)) / 2
+    return Pair(0.5 + (0 if control else (np.euler_gamma + np.log(2)) / 2), float(value), {"s": s})
+
+
+def _ard_tail(rng: "np.random.Generator") -> Pair:
+    return _tail(rng, control=True)
+
+
+TAILS: Final = Claim(
+    id="variational/tails",
+    title="Both variational penalties end in log t; they differ by a constant",
+    statement=r"Let $\Omega(t)$ be the least of $\tfrac12t^2\alpha+KL(\alpha)$. As $t\to\infty$, $\Omega-\log "
+    r"t\to\tfrac12+\tfrac12(\gamma+\log2)$ for the log-uniform prior, "
+    r"and $\tfrac12$ for the empirical Bayes prior (ARD); both have slope 1 at 0.",
+    source=OURS,
+    relation="limit",
+    parameters={"t": "‖x‖|θ|, in units of the label noise"},
+    derive=proof(_tail_steps, "t, s → ∞ and 0; s = 1/√(2α), D: Dawson's integral", seconds=3),
+    solve=numbers(_tail, draws=20, tolerance="SOLVER", control=_ard_tail, what="The limit against Ω − log t at t near "
+                  "1e4 to 1e6, the divergence by quadrature; the control is the limit of ARD."),
+    observe=FORMAL,
+    tolerance="SOLVER: 1e-6, scaled by 1 + |v|",
+)  # fmt: skip
+
+
 def _divergence_steps() -> list[Fact]:
     import sympy as sp
 
@@ -40,7 +98,8 @@ def _divergence_steps() -> list[Fact]:
     best = second * theta**2
     t = sp.Symbol("t", positive=True)
     return [
-        equal(sp.diff(price, tau).subs(tau, best), 0, "the prior variance of least divergence is the second moment"),
+        equal(sp.Subs(sp.Derivative(price, tau), tau, best), 0, "the prior variance of least divergence is the second "
+              "moment, with m = (U1)² + Σ of the coordinate"),
         equal(price.subs(tau, best * r) - price.subs(tau, best), (1 / r + sp.log(r) - 1) / 2, "any other costs more",
               r"KL(r\tau)-KL(\tau)=\tfrac12(1/r+\log r-1)"),
         at_least(1 / (1 + t) + sp.log(1 + t) - 1, 0, "which is not negative for r > 1", rising=t),
@@ -80,13 +139,14 @@ def _without_mean(rng: "np.random.Generator") -> Pair:
 DIVERGENCE: Final = Claim(
     id="variational/structured-divergence",
     title="The divergence of structured dropout does not depend on the weights",
-    statement=r"For noise $\zeta=U\xi$, $\xi\sim N(1,\mathrm{diag}\,\alpha)$, $U$ orthogonal, and a Gaussian prior "
-    r"with the best variance per coordinate, $KL=\tfrac12\sum_k\log\{((U1)_k^2+\Sigma_{kk})/\alpha_k\}$, "
-    r"$\Sigma=U\mathrm{diag}(\alpha)U^\top$; $U=I$ gives $\tfrac12\sum\log(1+1/\alpha_k)$.",
+    statement=r"For weights $\zeta\circ\theta$ with noise $\zeta=U\xi$, $\xi\sim N(1,\mathrm{diag}\,\alpha)$, $U$ "
+    r"orthogonal, and a centred Gaussian prior with the best variance per coordinate, "
+    r"$KL=\tfrac12\sum_k\log\{((U1)_k^2+\Sigma_{kk})/\alpha_k\}$, "
+    r"$\Sigma=U\mathrm{diag}(\alpha)U^\top$; $U=I$ gives $\tfrac12\sum_k\log(1+1/\alpha_k)$.",
     source=f"{VSD}; in the uncentred convention, {OURS}",
     relation="equal",
     parameters={"α": "α_k > 0", "U": "orthogonal"},
-    derive=proof(_divergence_steps, "m, θ², τ, α > 0"),
+    derive=proof(_divergence_steps, "m, θ², τ, α, r > 0; r = 1 + t or 1/(1 + t)"),
     solve=numbers(_divergence, draws=30, control=_without_mean, what="The formula against the Gaussian divergence at "
                   "random weights, least over the prior variances by sections; the control forgets the mean."),
     observe=FORMAL,
@@ -107,9 +167,15 @@ def _linear_steps() -> list[Fact]:
     mean = loss.coeff(e, 0).coeff(f, 0) + loss.coeff(e, 2).coeff(f, 0) * g + loss.coeff(e, 0).coeff(f, 2) * h
     fit = (y - a * (c + s) - b * (c - s)) ** 2 / 2
     form = ((a * c - b * s) ** 2 * g + (a * s + b * c) ** 2 * h) / 2
-    return [equal(sp.simplify(mean - fit - form), 0, "two weights, any rotation: odd moments vanish, squares have the "
-                  "mean α", r"\mathbb E\tfrac12(y-x^{\top}(\zeta\circ w))^2 = \tfrac12(y-(x\circ w)^{\top}U1)^2"
-                  r"+\tfrac12(x\circ w)^{\top}U\,\mathrm{diag}(\alpha)\,U^{\top}(x\circ w)")]  # fmt: skip
+    return [
+        equal(mean, fit + form, "two weights, any rotation: odd moments vanish, squares have the mean α", r"\mathbb "
+              r"E\tfrac12(y-x^{\top}(\zeta\circ w))^2 = \tfrac12(y-(x\circ w)^{\top}U1)^2"
+              r"+\tfrac12(x\circ w)^{\top}U\,\mathrm{diag}(\alpha)\,U^{\top}(x\circ w)"),
+        equal(form.subs(a, b * s / c), ((b * s / c) ** 2 + b**2) * h / 2, "turned so that x∘w is along one axis of the "
+              "noise: the other α can grow without cost", r"(x\circ "
+              r"w)^{\top}U\,\mathrm{diag}(\alpha)\,U^{\top}(x\circ w)"
+              r" = \lVert x\circ w\rVert^2\alpha_2\ \text{where}\ x\circ w\ \text{is along}\ U_2"),
+    ]  # fmt: skip
 
 
 def _linear(rng: "np.random.Generator", control: bool = False) -> Pair:
@@ -149,4 +215,4 @@ LINEAR: Final = Claim(
     tolerance=SEARCH,
 )  # fmt: skip
 
-CLAIMS: Final = (DIVERGENCE, LINEAR)
+CLAIMS: Final = (TAILS, DIVERGENCE, LINEAR)
