@@ -1,6 +1,7 @@
 """Figures of claims: two routes to the same numbers, and trained models beside exact values."""
 
 from collections.abc import Mapping
+from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,6 +13,9 @@ if TYPE_CHECKING:
 
 FLOOR = 1e-17  # where an error of 0 is drawn
 COLUMNS = 4
+WIDEST = 30  # characters of a line of a panel's title
+LINE = 0.16  # inches that such a line takes
+TICKS = 8
 MARKERS = 12  # along a curve; all draws are on it
 
 
@@ -65,15 +69,20 @@ def claim_trials(data: Mapping[str, Any]) -> "Figure":
     matplotlib.figure.Figure
     """
     trials = dict(list(data["trials"].items())[:COLUMNS])
-    figure, axes = panes(len(trials), height=2.6, width=2.8)
-    for ax, (name, trial) in zip(axes, trials.items(), strict=True):
+    titles = [[*wrap(name, WIDEST), f"(expected: {trial['expected']})"] for name, trial in trials.items()]
+    above = LINE * (max(map(len, titles)) - 1)
+    figure, axes = panes(len(trials), height=2.6 + above, width=2.8)
+    figure.subplots_adjust(top=1 - (LINE + above + 0.16) / (2.6 + above))
+    for ax, title, trial in zip(axes, titles, trials.values(), strict=True):
         lower, upper = (np.asarray(trial[key], dtype=np.float64) for key in ("lower", "upper"))
         middle = (lower + upper) / 2
         places = np.arange(1, len(middle) + 1)
         colour = COLOURS[0] if trial["expected"] == "agrees" else COLOURS[1]
         ax.axhspan(-data["margin"], data["margin"], color="#e0e0e0", zorder=0)
         ax.errorbar(places, middle, yerr=(upper - lower) / 2, fmt="o", color=colour, markersize=3.5, linewidth=1)
-        label(ax, f"{name} ({trial['expected']})", "coordinate", "trained − exact")
+        label(ax, "\n".join(title), "coordinate", "trained − exact")
+        ax.set_xlim(0.5, len(places) + 0.5)
+        ax.set_xticks(places[:: -(-len(places) // TICKS)])
     return figure
 
 

@@ -3,7 +3,6 @@
 import re
 import unicodedata
 from html import escape, unescape
-from itertools import pairwise
 from typing import Final
 from xml.etree.ElementTree import Element, tostring
 
@@ -12,6 +11,7 @@ REWRITES: Final[tuple[tuple[str, str], ...]] = (
     (r"\\[bB]igg?[lr]?(?![A-Za-z])", ""),  # fences grow by themselves
     (r"\\(begin|end)\{(?:aligned|split)\}", r"\\\1{align*}"),
     (r"\\mathrm\{([A-Za-z ]+)\}", r"\\text{\1}"),
+    (r"\\mathbb\s+([A-Za-z])", r"\\mathbb{\1}"),
     (r"\\arg\s*\\(min|max)(?![A-Za-z])", r"\\arg\1 "),
     (r"\\operatorname\*?\{arg(?:\\,|\s)*(min|max)\}", r"\\arg\1 "),
 )
@@ -34,6 +34,9 @@ ARITY: Final = {
     "munderover": 3,
 }
 BEGUN: Final = frozenset(("mrow", "msub", "msup", "msubsup", "munder", "mover", "munderover"))
+SYMBOLS: Final = "∞∂∇"  # mathematical signs that are no operators
+PRIMES: Final = ("′", "″", "‴")
+SCRIPTS: Final = BEGUN - {"mrow"}
 ROWS: Final = frozenset(("math", "mrow", "mstyle", "mtd", "mpadded", "msqrt"))
 LIMITS: Final = ("min", "max", "inf", "sup", "lim")
 SEGMENT: Final = re.compile(r"(?<!\\)\$(?=\S)((?:[^$\\]|\\.)+)(?<=\S)\$", re.DOTALL)
@@ -102,7 +105,7 @@ def inline(text: str) -> str:
     """
     pieces = SEGMENT.split(text)
     return "".join(
-        _beside(to_mathml(piece, display=False), pieces[at + 1]) if at % 2 else escape(_rest(piece, at))
+        _beside(to_mathml(piece, display=False), pieces[at + 1]) if at % 2 else _prose(_rest(piece, at))
         for at, piece in enumerate(pieces)
     )
 
@@ -118,6 +121,12 @@ def _rest(plain: str, at: int) -> str:
     return (PUNCTUATION.sub("", plain, count=1) if at else plain).replace(r"\$", "$")
 
 
+def _prose(plain: str) -> str:
+    """Return escaped text in which no line ends within a number or before its per cent sign."""
+    whole = re.sub(r"\d[\d.]*e-\d+", r'<span class="tight">\g<0></span>', escape(plain))
+    return re.sub(r"(?<=\d) %", "\u00a0%", whole)
+
+
 def _clean(element: Element) -> None:
     """Keep what is safe, and give symbols the elements that make browsers space them as TeX does."""
     element.text = text = unescape(element.text or "")
@@ -129,10 +138,15 @@ def _clean(element: Element) -> None:
         del element.attrib[name]
     if element.tag == "mi" and text in ("~", ":", "|"):
         element.tag, element.text = "mo", text.replace("~", "∼")
-    elif element.tag == "mi" and len(text) == 1 and unicodedata.category(text) == "Sm":
-        element.tag = "mo"
+    elif element.tag in ("mi", "mo") and len(text) == 1 and unicodedata.category(text) == "Sm":
+        element.tag = "mi" if text in SYMBOLS else "mo"
+    elif element.tag == "mo" and not text:  # the missing fence of a pair takes no room
+        element.attrib.update(lspace="0", rspace="0")
     for child in element:
         _clean(child)
+    if element.tag == "msup" and element[1].text in PRIMES:  # the sign is raised already
+        element.tag, element[1].tag = "mrow", "mo"
+        element[1].attrib.update(lspace="0", rspace="0")
     if element.tag == "msub" and (element[0].text in LIMITS or "movablelimits" in element[0].attrib):
         element.tag = "munder"
         element[0].set("movablelimits", "true")
@@ -149,16 +163,17 @@ def _space(row: Element) -> None:
             bar.set("form", form)
             bar.set("stretchy", "false")
     cores = [None, *map(_core, row), None]
-    for (before, core), after in zip(pairwise(cores), cores[2:], strict=False):
-        if core is not None and _is_name(core):
+    for before, element, after in zip(cores, row, cores[2:], strict=False):
+        core = _core(element, SCRIPTS)  # rows within this one have seen to their own names
+        if _is_name(core):
             core.tag = "mo"
             core.set("lspace", "0" if _is_operator(before) else "0.167em")
             core.set("rspace", "0" if _is_operator(after) else "0.167em")
 
 
-def _core(element: Element) -> Element:
+def _core(element: Element, through: frozenset[str] = BEGUN) -> Element:
     """Return the symbol that begins `element` or carries its scripts, or `element` itself."""
-    while element.tag in BEGUN and len(element):
+    while element.tag in through and len(element):
         element = element[0]
     return element
 

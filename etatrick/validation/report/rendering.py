@@ -45,6 +45,7 @@ def environment(document: Mapping[str, Any]) -> "Environment":
         prose=lambda text: Markup(inline(text)),
         formula=lambda latex: Markup(to_mathml(latex, display=True)),
         number=wording.number,
+        parameter=wording.parameter,
         element_text=lambda text: Markup(escape(text, quote=False)),  # quotes matter in attributes only
     )
     made.tests["numeric"] = _is_number

@@ -112,6 +112,19 @@ def markdown(text: str) -> str:
     return re.sub(r"[|]" if "$" in plain else r"[\\`*_\[\]|]", r"\\\g<0>", plain)
 
 
+def parameter(name: str, domain: str) -> str:
+    """Return a parameter with its domain; a domain that names it stands alone.
+
+    Examples
+    --------
+    >>> parameter("τ", "> 0"), parameter("τ", "τ > 0"), parameter("p", "a probability")
+    ('τ > 0', 'τ > 0', 'p: a probability')
+    """
+    if re.search(rf"(?<!\w){re.escape(name)}(?!\w)", domain):
+        return domain
+    return f"{name} {domain}" if domain[:1] in "<>≤≥∈=≠" else f"{name}: {domain}"
+
+
 def family(claim: str) -> str:
     """Return the heading of a family of claims: the words before the slash of their ids.
 

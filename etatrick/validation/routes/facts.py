@@ -64,7 +64,7 @@ class Fact:
 
 
 def equal(lhs: Any, rhs: Any, caption: str, latex: str = "") -> Fact:
-    """Return the fact that two formulas are equal for all positive values of their symbols.
+    r"""Return the fact that two formulas are equal for all positive values of their symbols.
 
     Parameters
     ----------
@@ -90,7 +90,7 @@ def equal(lhs: Any, rhs: Any, caption: str, latex: str = "") -> Fact:
     'refuted'
     >>> import sympy as sp
     >>> equal(sp.Derivative(w**2, w), 2*w, "its slope").latex
-    '\\\\frac{d}{d w} w^{2} = 2 w'
+    '\\frac{d}{d w} w^{2} = 2 w'
     """
     import sympy as sp
 
@@ -174,8 +174,9 @@ def tends(expr: Any, variable: Any, end: Any, limit: Any, caption: str, latex: s
 
     formula, aim = sp.sympify(expr), sp.sympify(limit)
     end_text = "0^+" if end == 0 else r"\infty"
-    name = sp.latex(variable)
-    shown = latex or rf"\lim_{{{name}\to {end_text}}} {sp.latex(formula)} = {sp.latex(aim)}"
+    name, inner = sp.latex(variable), sp.latex(formula)
+    inner = rf"\left({inner}\right)" if formula.is_Add else inner
+    shown = latex or rf"\lim_{{{name}\to {end_text}}} {inner} = {sp.latex(aim)}"
     return Fact(shown, caption, _limit_verdict(limit_at(formula, variable, sp.sympify(end)), aim, str(formula)))
 
 
@@ -186,9 +187,9 @@ def _limit_verdict(found: Any, aim: Any, formula: str) -> Verdict:
         return Verdict("unknown", f"the limit of {formula} was not found")
     if found.is_infinite or aim.is_infinite:
         same = Verdict("proved", "limit") if found == aim else None
-        return same or Verdict("refuted", "limit", witness={"limit": float(found)}, detail=f"the limit is {found}")
+        return same or Verdict("refuted", "limit", witness={"limit": float(found)}, detail=_said(found))
     verdict = prove_zero(found - aim)
-    return Verdict(verdict.status, f"limit; {verdict.method}", verdict.domain, verdict.witness, f"the limit is {found}")
+    return Verdict(verdict.status, f"limit; {verdict.method}", verdict.domain, verdict.witness, _said(found))
 
 
 def conditions(duality: Conditioned, *names: str, of: str = r"\Omega", wanted: Wanted = "holds") -> tuple[Fact, ...]:
@@ -236,3 +237,7 @@ def identities(duality: "Duality") -> tuple[Fact, ...]:
 
 
 __all__ = ["Fact", "Wanted", "at_least", "conditions", "equal", "identities", "tends"]
+
+
+def _said(limit: Any) -> str:
+    return "the limit is " + {"oo": "∞", "-oo": "−∞"}.get(str(limit), str(limit))

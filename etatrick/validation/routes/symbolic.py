@@ -153,7 +153,8 @@ def _joined(facts: Sequence[Fact], domain: str) -> Verdict:
     index = next(k for k, outcome in enumerate(outcomes) if outcome.status == status)
     worst = outcomes[index]
     if worst.holds:
-        return Verdict(status, f"{len(facts)} steps, the least certain one {status}", domain)
+        steps = f"{len(facts)} steps, the least certain one {status}" if len(facts) > 1 else f"one step, {status}"
+        return Verdict(status, steps, domain)
     return Verdict(status, f"{facts[index].caption}: {worst.method}", worst.domain or domain, worst.witness,
                    worst.detail)  # fmt: skip
 
