@@ -17,7 +17,10 @@ def decaying(expr: Any) -> Any:
     >>> u = sp.Symbol("u", positive=True)
     >>> decaying(sp.exp(u) / (sp.exp(u) + 1))
     1/(1 + exp(-u))
+    >>> decaying(sp.log(sp.exp(u) / (sp.exp(u) + 1)))
+    log(1/(1 + exp(-u)))
     """
+    expr = expr.replace(sp.log, lambda inner: sp.log(decaying(inner)))
     growing = sorted({e.args[0] for e in expr.atoms(sp.exp) if e.args[0].is_positive}, key=sp.count_ops)
     bases: dict[Any, Any] = {}
     table = {}

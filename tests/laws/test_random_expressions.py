@@ -271,6 +271,9 @@ FOUND = [
     # the penalty holds the logarithm of an integer of 42 digits
     Rule("eta_hat", Piece("max(w, 0.3) + (w/4 + 1.5)", lambda v: max(v, mp.mpf("0.3")) + (v / 4 + mp.mpf("1.5")),
          (lambda v: v - mp.mpf("0.3"),)), ()),
+    # log η̂ was compiled with exp(100w²), which overflowed: f was ∞
+    Rule("penalty", Piece("erf(w/0.1)*asinh(lambertw(w))", lambda v: mp.erf(10 * v) * mp.asinh(mp.lambertw(v).real)),
+         ()),
     # Ω is constant, which does not show: refused; its differences are rounding, which seemed to fall
     Rule("penalty", Piece("Piecewise((w/a, w <= a), (w/a, True))/min(w/2, w/2)", lambda v: v / CURRENT["a"]
          / min(v / 2, v / 2), (lambda v: v - CURRENT["a"],)), ("a",)),
