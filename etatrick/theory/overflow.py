@@ -1,5 +1,6 @@
 """Formulas written so that floats neither overflow nor cancel: large exponents, and numbers that machines lack."""
 
+from collections.abc import Iterator
 from typing import Any, Final
 
 import sympy as sp
@@ -41,14 +42,27 @@ def _cleared(expr: Any) -> Any:
 
 
 def in_machine_numbers(expr: Any) -> Any:
-    """Return the expression with numbers that numpy has: roots of polynomials and long integers in 20 digits.
+    """Return the expression with numbers that numpy has: roots, long integers and constant sums in 20 digits.
+
+    Floats would lose digits in the differences of a constant such as tanh(4)/(1 − tanh(4)).
 
     Examples
     --------
     >>> in_machine_numbers(sp.log(sp.Integer(10) ** 20 + 39))
     46.051701859880913681
     """
-    return expr.xreplace(
-        {root: root.n(20) for root in expr.atoms(sp.CRootOf)}
-        | {n: sp.Float(n, 20) for n in expr.atoms(sp.Integer) if abs(n) >= LONG}
+    short = expr.xreplace({sum_: sum_.n(20) for sum_ in _constant_sums(expr)})
+    return short.xreplace(
+        {root: root.n(20) for root in short.atoms(sp.CRootOf)}
+        | {n: sp.Float(n, 20) for n in short.atoms(sp.Integer) if abs(n) >= LONG}
     )
+
+
+def _constant_sums(expr: Any) -> Iterator[Any]:
+    """Yield the largest parts without symbols that hold a sum."""
+    if isinstance(expr, sp.Expr) and not expr.free_symbols:
+        if expr.has(sp.Add) and expr.is_finite:
+            yield expr
+        return
+    for part in expr.args:
+        yield from _constant_sums(part)

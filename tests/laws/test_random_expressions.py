@@ -271,6 +271,8 @@ FOUND = [
     # the penalty holds the logarithm of an integer of 42 digits
     Rule("eta_hat", Piece("max(w, 0.3) + (w/4 + 1.5)", lambda v: max(v, mp.mpf("0.3")) + (v / 4 + mp.mpf("1.5")),
          (lambda v: v - mp.mpf("0.3"),)), ()),
+    # η̂ is constant, with a difference of numbers in which floats lost two digits: f was ∞ at its end
+    Rule("alpha", Piece("tanh(w**(1/2)*w**(1/2)/(w/4))", lambda v: mp.tanh(mp.sqrt(v) * mp.sqrt(v) / (v / 4))), ()),
     # log η̂ was compiled with exp(100w²), which overflowed: f was ∞
     Rule("penalty", Piece("erf(w/0.1)*asinh(lambertw(w))", lambda v: mp.erf(10 * v) * mp.asinh(mp.lambertw(v).real)),
          ()),

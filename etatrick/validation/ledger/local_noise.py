@@ -166,17 +166,13 @@ def _deviation(rng: "np.random.Generator", masks: bool = False) -> Pair:
     w, node, weight = 1e-13, *np.polynomial.hermite_e.hermegauss(40)
     spread = np.sqrt(x**2 * w + u)  # a second input of 1 with the weight u
 
-    def moments(error: Any, turn: Any, chance: Any) -> tuple[float, float]:
-        first = float((error * turn) @ chance)
-        return first, float((error * turn) ** 2 @ chance)
-
     if masks:
         xi, law = switches(2, 0.5)
-        error = x * w + u - y + x * np.sqrt(w) * xi[:, 0] + np.sqrt(u) * xi[:, 1]
-        first, second = moments(error, x * (1 + xi[:, 0] / (2 * np.sqrt(w))), law)
+        error, turn = x * np.sqrt(w) * xi[:, 0] + np.sqrt(u) * xi[:, 1], x * (1 + xi[:, 0] / (2 * np.sqrt(w)))
     else:
-        error = x * w + u - y + spread * node
-        first, second = moments(error, x + x**2 / (2 * spread) * node, weight / weight.sum())
+        error, turn, law = spread * node, x + x**2 / (2 * spread) * node, weight / weight.sum()
+    gradient = (x * w + u - y + error) * turn
+    first, second = float(gradient @ law), float(gradient**2 @ law)
     gap, k = u - y, x**2 / (2 * np.sqrt(u))  # at w = 0: (gap + √u·ε)(x + kε)
     limit = (gap * k + np.sqrt(u) * x) ** 2 + 2 * u * k**2
     return Pair(float(np.sqrt(limit)), float(np.sqrt(second - first**2)), {"x": x, "u": u})
@@ -192,14 +188,11 @@ VARIANCE: Final = Claim(
     statement=r"Pre-activations $m+\sqrt v\,\varepsilon$ of variance $v$ have $\partial\sqrt v/\partial "
     r"w\sim|w|^{q-1}$ while other weights of the output are not 0: for $q\ge1$ the gradient's variance stays bounded "
     r"as $w\to0$, where that of masks grows as $|w|^{q-2}$.",
-    source=OURS,
-    relation="limit",
-    parameters={"q": "1 ≤ q < 2", "v": "v > 0"},
+    source=OURS, relation="limit", parameters={"q": "1 ≤ q < 2", "v": "v > 0"},
     derive=proof(_slopes, "w, x, c, r, s > 0; c = (1 − p)/p"),
     solve=numbers(_deviation, draws=40, tolerance="SOLVER", control=_deviation_masks, what="The limit of the standard "
                   "deviation against quadrature at w = 1e-13; the control is masks on every weight."),
-    observe=FORMAL,
-    tolerance="SOLVER: 1e-6, scaled by 1 + |v|",
+    observe=FORMAL, tolerance="SOLVER: 1e-6, scaled by 1 + |v|",
 )  # fmt: skip
 
 

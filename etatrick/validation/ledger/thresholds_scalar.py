@@ -168,13 +168,11 @@ POWERS: Final = Claim(
     r"$x=((A+\sqrt{2y/A-A^2})/2)^3$ above $y=2(2\lambda/3)^{3/4}$, $A^2=\tfrac43\sqrt{2\lambda}\cosh(\psi/3)$, "
     r"$\cosh(\psi)=27y^2(2\lambda)^{-3/2}/16$. Below, 0.",
     source="Xu, Chang, Xu, Zhang 2012 (½); Cao, Sun, Xu 2013 (⅔)",
-    relation="equal",
-    parameters={"λ": "λ > 0", "y": "y > 0"},
+    relation="equal", parameters={"λ": "λ > 0", "y": "y > 0"},
     derive=proof(_powers, "y, λ, z, A, c > 0"),
     solve=numbers(_power_numbers, draws=60, control=_power_halved, what="The objective at the closed form against the "
                   "least on a grid that closes in; the control is the map of ½λ, a frequent slip in the scaling."),
-    observe=FORMAL,
-    tolerance=SEARCH,
+    observe=FORMAL, tolerance=SEARCH,
 )  # fmt: skip
 
 

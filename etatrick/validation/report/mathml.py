@@ -35,6 +35,7 @@ ARITY: Final = {
 }
 BEGUN: Final = frozenset(("mrow", "msub", "msup", "msubsup", "munder", "mover", "munderover"))
 SYMBOLS: Final = "∞∂∇"  # mathematical signs that are no operators
+FENCES: Final = "()[]{}"
 PRIMES: Final = ("′", "″", "‴")
 SCRIPTS: Final = BEGUN - {"mrow"}
 ROWS: Final = frozenset(("math", "mrow", "mstyle", "mtd", "mpadded", "msqrt"))
@@ -142,6 +143,9 @@ def _clean(element: Element) -> None:
         element.tag = "mi" if text in SYMBOLS else "mo"
     elif element.tag == "mo" and not text:  # the missing fence of a pair takes no room
         element.attrib.update(lspace="0", rspace="0")
+    if text and text in FENCES and element.get("stretchy") == "true":
+        for known in ("stretchy", "fence", "form"):  # a browser knows them of a bracket at the end of its row
+            element.attrib.pop(known, None)
     for child in element:
         _clean(child)
     if element.tag == "msup" and element[1].text in PRIMES:  # the sign is raised already

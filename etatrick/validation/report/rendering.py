@@ -17,7 +17,7 @@ from etatrick.validation.report.mathml import inline, to_mathml
 if TYPE_CHECKING:
     from jinja2 import Environment
 
-SHOWN_DATA: Final = 800  # characters of a finding's data that its page shows
+SHOWN_DATA: Final = 600  # characters of a finding's data that its page shows
 
 
 def environment(document: Mapping[str, Any]) -> "Environment":
