@@ -46,6 +46,8 @@ def claim_numbers(data: Mapping[str, Any]) -> "Figure":
         ax.plot(np.arange(1, len(errors) + 1), errors, marker=marker, markevery=max(1, len(errors) // MARKERS),
                 markersize=3.5, linewidth=1, color=colour, label=name)  # fmt: skip
         largest = max([largest, *errors[-1:]])
+    if len(data["pairs"]) <= TICKS:
+        ax.set_xticks(np.arange(1, len(data["pairs"]) + 1))
     ax.axhline(limit, color=GREY, linestyle="--", linewidth=1, label="tolerance")
     ax.set_ylim(FLOOR / 3, 1e3 * largest)  # room for the legend; before the scale, which refuses equal limits
     ax.set_yscale("log")

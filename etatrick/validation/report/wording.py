@@ -113,14 +113,14 @@ def markdown(text: str) -> str:
 
 
 def parameter(name: str, domain: str) -> str:
-    """Return a parameter with its domain; a domain that names it stands alone.
+    """Return a parameter with its domain; one that begins with a relation of the name stands alone.
 
     Examples
     --------
-    >>> parameter("τ", "> 0"), parameter("τ", "τ > 0"), parameter("p", "a probability")
-    ('τ > 0', 'τ > 0', 'p: a probability')
+    >>> parameter("τ", "> 0"), parameter("τ", "0 < τ < 1"), parameter("f", "any; f₀ = f(0)")
+    ('τ > 0', '0 < τ < 1', 'f: any; f₀ = f(0)')
     """
-    if re.search(rf"(?<!\w){re.escape(name)}(?!\w)", domain):
+    if re.match(rf"(?:[^,;]* [<≤] ?)?{re.escape(name)} ?[<>≤≥=≠∈]", domain):
         return domain
     return f"{name} {domain}" if domain[:1] in "<>≤≥∈=≠" else f"{name}: {domain}"
 

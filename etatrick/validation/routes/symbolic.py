@@ -67,10 +67,11 @@ class _Refutation:
                            summary="The statement was not refuted.", data=results[self.name])  # fmt: skip
         found = failed.outcome
         place = ", ".join(f"{name} = {value:.6g}" for name, value in found.witness.items())
+        where = f", at {place}" if failed.wanted == "holds" else ": what should fail holds"
         return Finding(
             "refuted", found.method, found.domain or self.domain, found.witness,
             f"The corrected statement is {corrected.status}: {corrected.method}. {corrected.detail}".strip(),
-            summary=f"False as stated, at {place}; what holds instead is {corrected.status}.",
+            summary=f"False as stated{where}; what holds instead is {corrected.status}.",
             formulas=formulas, tables=tables, data=results[self.name],
         )  # fmt: skip
 
