@@ -41,6 +41,14 @@ SCRIPTS: Final = BEGUN - {"mrow"}
 ROWS: Final = frozenset(("math", "mrow", "mstyle", "mtd", "mpadded", "msqrt"))
 LIMITS: Final = ("min", "max", "inf", "sup", "lim")
 SEGMENT: Final = re.compile(r"(?<!\\)\$(?=\S)((?:[^$\\]|\\.)+)(?<=\S)\$", re.DOTALL)
+TOKEN: Final = re.compile(r"\\(?:left|right)\s*(?:\\[A-Za-z]+|\\.|.)|\\[A-Za-z]+|\\.|[^\s]")
+OPENING: Final = frozenset(("{", "(", "[", r"\{", r"\begin", r"\lfloor", r"\langle"))
+CLOSING: Final = frozenset(("}", ")", "]", r"\}", r"\end", r"\rfloor", r"\rangle"))
+RELATIONS: Final = frozenset(
+    ("=", "<", ">", r"\le", r"\ge", r"\leq", r"\geq", r"\to", r"\sim", r"\approx", r"\in", r"\iff")
+)
+SEPARATORS: Final = frozenset((",", ";", r"\quad", r"\qquad"))
+LONG: Final = 24  # characters of LaTeX that fit a line of a telephone
 PUNCTUATION: Final = re.compile(r"^[,.;:!?)\]’”]+")
 
 
@@ -106,15 +114,37 @@ def inline(text: str) -> str:
     """
     pieces = SEGMENT.split(text)
     return "".join(
-        _beside(to_mathml(piece, display=False), pieces[at + 1]) if at % 2 else _prose(_rest(piece, at))
+        _beside("<wbr>".join(_parts(piece)), pieces[at + 1]) if at % 2 else _prose(_rest(piece, at))
         for at, piece in enumerate(pieces)
     )
+
+
+def _parts(latex: str) -> list[str]:
+    """Return a formula in the text as MathML, a long one in parts between which a line may end, as TeX would."""
+    depth, begin, parts = 0, 0, []
+    for token in TOKEN.finditer(latex) if len(latex) > LONG else ():
+        name = token[0]
+        fence = name[:5] == r"\left", name[:6] == r"\right"
+        depth += (name in OPENING or fence[0]) - (name in CLOSING or fence[1])
+        end = token.end() if name in SEPARATORS else token.start()
+        ends = name in RELATIONS | SEPARATORS or (name in "+-" and end - begin > LONG)
+        if depth == 0 and ends and latex[begin:end].strip() and latex[end - 1] not in "_^":
+            parts.append(latex[begin:end])
+            begin = end
+    rest = latex[begin:]
+    # the empty group keeps a leading + or − an operation between two terms
+    return [
+        to_mathml("{}" * (part[0] in "+-" and at > 0) + part, display=False) for at, part in enumerate([*parts, rest])
+    ]
 
 
 def _beside(formula: str, after: str) -> str:
     """Return a formula with the punctuation that follows it, between which no line may end."""
     sign = PUNCTUATION.match(after)
-    return f'<span class="tight">{formula}{escape(sign[0])}</span>' if sign else formula
+    if not sign:
+        return formula
+    most, _, last = formula.rpartition("<wbr>")
+    return f'{most}{"<wbr>" if most else ""}<span class="tight">{last}{escape(sign[0])}</span>'
 
 
 def _rest(plain: str, at: int) -> str:
