@@ -212,7 +212,10 @@ def integral(rule: Rule, low: Real, high: Real) -> Real:
 
 
 def least(rule: Rule, x: Real) -> Real:
-    """½ min over η of x²/η + f(η): every local minimum of a grid of log η with the kinks of f, refined."""
+    """½ min over η of x²/η + f(η): every local minimum of a grid with the kinks of f, refined.
+
+    The grid is even in log η, and in η up to 20 in addition: f may oscillate.
+    """
 
     def charge(t: Real) -> Real:
         found = x * x * mp.exp(-t) + rule.piece.at(mp.exp(t))
@@ -220,7 +223,8 @@ def least(rule: Rule, x: Real) -> Real:
 
     kinks = [mp.log(b) for b in rule.piece.breaks()]
     sides = [t + side for t in kinks for side in (-(mp.mpf(10) ** -18), 0, mp.mpf(10) ** -18)]
-    grid = sorted([mp.mpf(k) / 5 for k in range(-200, 300)] + sides)
+    even = [mp.log(mp.mpf(k) / 20) for k in range(1, 401)]
+    grid = sorted([mp.mpf(k) / 5 for k in range(-200, 300)] + even + sides)
     values = [charge(t) for t in grid]
     best = min(values)
     ratio = (math.sqrt(5) - 1) / 2

@@ -271,6 +271,9 @@ FOUND = [
     # the penalty holds the logarithm of an integer of 42 digits
     Rule("eta_hat", Piece("max(w, 0.3) + (w/4 + 1.5)", lambda v: max(v, mp.mpf("0.3")) + (v / 4 + mp.mpf("1.5")),
          (lambda v: v - mp.mpf("0.3"),)), ()),
+    # f oscillates: the law's own search for the least η passed over it
+    Rule("dual", Piece("sigmoid(1 + sin(eta/0.1)/2) + Piecewise((eta, eta <= 0.1), (eta/0.5, True))",
+         lambda v: 1 / (1 + mp.exp(-(1 + mp.sin(10 * v) / 2))) + (v if v <= 0.1 else 2 * v), (lambda v: v - 0.1,)), ()),
     # η̂ is constant, with a difference of numbers in which floats lost two digits: f was ∞ at its end
     Rule("alpha", Piece("tanh(w**(1/2)*w**(1/2)/(w/4))", lambda v: mp.tanh(mp.sqrt(v) * mp.sqrt(v) / (v / 4))), ()),
     # log η̂ was compiled with exp(100w²), which overflowed: f was ∞
