@@ -32,6 +32,7 @@ def label(claim: Any) -> str:
 def section(claim: Any) -> str:
     """Return the section of a claim as Markdown."""
     from etatrick.validation.claim import Absent
+    from etatrick.validation.report.wording import parameter
 
     routes = [name if not isinstance(route, Absent) else f"not {name}: {escaped(route.reason)}"
               for name, route in claim.routes.items()]  # fmt: skip
@@ -39,7 +40,7 @@ def section(claim: Any) -> str:
     if claim.corrected:
         lines += [f"**What does hold.** {escaped(claim.corrected)}", ""]
     if claim.parameters:
-        domains = "; ".join(f"{escaped(name)}: {escaped(domain)}" for name, domain in claim.parameters.items())
+        domains = "; ".join(escaped(parameter(name, domain)) for name, domain in claim.parameters.items())
         lines += [f"Parameters: {domains}.", ""]
     lines += [f"`{claim.id}` · {claim.relation} · {'; '.join(routes)} · {escaped(claim.source)}", ""]
     return "\n".join(lines)

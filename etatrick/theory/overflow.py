@@ -51,11 +51,8 @@ def in_machine_numbers(expr: Any) -> Any:
     >>> in_machine_numbers(sp.log(sp.Integer(10) ** 20 + 39))
     46.051701859880913681
     """
-    short = expr.xreplace({sum_: sum_.n(20) for sum_ in _constant_sums(expr)})
-    return short.xreplace(
-        {root: root.n(20) for root in short.atoms(sp.CRootOf)}
-        | {n: sp.Float(n, 20) for n in short.atoms(sp.Integer) if abs(n) >= LONG}
-    )
+    long = (n for n in expr.atoms(sp.Integer) if abs(n) >= LONG)
+    return expr.xreplace({number: number.n(20) for number in (*_constant_sums(expr), *expr.atoms(sp.CRootOf), *long)})
 
 
 def _constant_sums(expr: Any) -> Iterator[Any]:

@@ -74,7 +74,7 @@ def claim_trials(data: Mapping[str, Any]) -> "Figure":
     titles = [[*wrap(name, WIDEST), f"(expected: {trial['expected']})"] for name, trial in trials.items()]
     above = LINE * (max(map(len, titles)) - 1)
     figure, axes = panes(len(trials), height=2.6 + above, width=2.8)
-    figure.subplots_adjust(top=1 - (LINE + above + 0.16) / (2.6 + above))
+    figure.subplots_adjust(top=1 - (2 * LINE + above) / (2.6 + above))
     for ax, title, trial in zip(axes, titles, trials.values(), strict=True):
         lower, upper = (np.asarray(trial[key], dtype=np.float64) for key in ("lower", "upper"))
         middle = (lower + upper) / 2

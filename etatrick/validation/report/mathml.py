@@ -114,7 +114,7 @@ def inline(text: str) -> str:
     """
     pieces = SEGMENT.split(text)
     return "".join(
-        _beside("<wbr>".join(_parts(piece)), pieces[at + 1]) if at % 2 else _prose(_rest(piece, at))
+        "<wbr>".join(_beside(_parts(piece), pieces[at + 1])) if at % 2 else _prose(_rest(piece, at))
         for at, piece in enumerate(pieces)
     )
 
@@ -138,13 +138,10 @@ def _parts(latex: str) -> list[str]:
     ]
 
 
-def _beside(formula: str, after: str) -> str:
-    """Return a formula with the punctuation that follows it, between which no line may end."""
+def _beside(parts: list[str], after: str) -> list[str]:
+    """Return a formula's parts, the last with the punctuation that follows it: between them no line may end."""
     sign = PUNCTUATION.match(after)
-    if not sign:
-        return formula
-    most, _, last = formula.rpartition("<wbr>")
-    return f'{most}{"<wbr>" if most else ""}<span class="tight">{last}{escape(sign[0])}</span>'
+    return [*parts[:-1], f'<span class="tight">{parts[-1]}{escape(sign[0])}</span>'] if sign else parts
 
 
 def _rest(plain: str, at: int) -> str:

@@ -93,7 +93,7 @@ def _shorten_names(root: Element) -> None:
 def _state_once(root: Element) -> None:
     """Replace styles that occur more than once by classes, which apply inside the drawing only."""
     times = Counter(element.get("style") for element in root.iter() if "style" in element.attrib)
-    short = {style: f"s{number}" for (style, n), number in zip(times.most_common(), count(), strict=False) if n > 1}
+    short = {style: f"s{number}" for number, (style, n) in enumerate(times.most_common()) if n > 1}
     for element in root.iter():
         if element.get("style") in short:
             element.set("class", short[element.attrib.pop("style")])

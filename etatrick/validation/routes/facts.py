@@ -192,6 +192,10 @@ def _limit_verdict(found: Any, aim: Any, formula: str) -> Verdict:
     return Verdict(verdict.status, f"limit; {verdict.method}", verdict.domain, verdict.witness, _said(found))
 
 
+def _said(limit: Any) -> str:
+    return "the limit is " + {"oo": "∞", "-oo": "−∞"}.get(str(limit), str(limit))
+
+
 def conditions(duality: Conditioned, *names: str, of: str = r"\Omega", wanted: Wanted = "holds") -> tuple[Fact, ...]:
     r"""Return the verdicts on conditions of a duality as facts.
 
@@ -237,7 +241,3 @@ def identities(duality: "Duality") -> tuple[Fact, ...]:
 
 
 __all__ = ["Fact", "Wanted", "at_least", "conditions", "equal", "identities", "tends"]
-
-
-def _said(limit: Any) -> str:
-    return "the limit is " + {"oo": "∞", "-oo": "−∞"}.get(str(limit), str(limit))
