@@ -5,6 +5,7 @@ from typing import Any, Final
 
 import sympy as sp
 
+from etatrick.theory.factoring import factored
 from etatrick.theory.smt import is_algebraic, refutable
 from etatrick.theory.special import Dawson, DawsonIntegral
 from etatrick.theory.structure import is_smooth, sign_of
@@ -50,7 +51,7 @@ def is_continuous(expr: Any, keeps_sign: Callable[[Any], bool] = lambda _: False
 
 
 def _keeps_sign(expr: Any) -> bool:
-    if any(sign_of(form) == 1 for form in (expr, sp.factor(expr), -expr, *_above(expr), *_above(-expr))):
+    if any(sign_of(form) == 1 for form in (expr, factored(expr), -expr, *_above(expr), *_above(-expr))):
         return True
     return is_algebraic(expr) and any(refutable(form, strict=True) is not None for form in (expr, -expr))
 

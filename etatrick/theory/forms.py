@@ -6,6 +6,7 @@ from typing import Any
 import sympy as sp
 
 from etatrick.theory.balls import value_at
+from etatrick.theory.factoring import factored
 from etatrick.theory.growth import descent
 from etatrick.theory.integrals import agree, antiderivative, penalty_from_eta_hat, rational_slope
 from etatrick.theory.inverses import inverse
@@ -147,7 +148,7 @@ def _retained(eta_hat: Any) -> Any:
     if eta_hat.is_infinite:
         return sp.Integer(1)
     if eta_hat.is_rational_function(w):
-        return sp.factor(sp.cancel(sp.together(eta_hat / (eta_hat + lam))))
+        return factored(sp.cancel(sp.together(eta_hat / (eta_hat + lam))))
     above, below = sp.fraction(sp.factor_terms(sp.together(eta_hat)))
     return above / (above + lam * below)
 

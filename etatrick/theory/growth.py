@@ -10,6 +10,7 @@ import sympy as sp
 
 from etatrick.theory.balls import value_at
 from etatrick.theory.continuity import is_continuous
+from etatrick.theory.factoring import factored
 from etatrick.theory.pieces import Piece, inside, pieces, placed, witness_at
 from etatrick.theory.signs import Relation, keeps_sign, points, prove_sign
 from etatrick.theory.structure import denested, domain_text
@@ -114,7 +115,7 @@ def _growth_on(part: Piece, relation: Relation, of: str) -> Verdict:
     if verdict.is_rigorous and not any(
         is_continuous(form, keeps)
         for keeps in (lambda _: False, keeps_sign)
-        for form in (here, sp.factor(sp.together(here)), sp.factor(sp.together(denested(here))))
+        for form in (here, factored(sp.together(here)), factored(sp.together(denested(here))))
     ):
         return Verdict("unknown", "the derivative has the sign, but a pole or jump is not excluded", verdict.domain)
     return verdict

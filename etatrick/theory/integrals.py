@@ -6,6 +6,7 @@ from typing import Any, Final
 import sympy as sp
 
 from etatrick.theory.balls import value_at
+from etatrick.theory.factoring import factored, integrated
 from etatrick.theory.pieces import Piece, each, pieces
 from etatrick.theory.signs import points
 from etatrick.theory.symbols import w
@@ -61,13 +62,13 @@ def penalty_from_eta_hat(eta_hat: Any) -> tuple[Any | None, Any]:
     if parts is not None and len(parts) > 1:
         return _area_in_pieces(parts)
     slope = rational_slope(eta_hat)
-    for form in (slope, sp.factor(slope), sp.expand(slope)):
+    for form in (slope, factored(slope), sp.expand(slope)):
         found = antiderivative(form)
         if found is not None and agree(sp.diff(found, w), slope):
             return tidy(found), sp.Integer(0)
     t = sp.Dummy("t", positive=True)
     for base in (sp.Integer(0), sp.Integer(1)):
-        area = sp.integrate(slope.subs(w, t), (t, base, w))
+        area = integrated(slope.subs(w, t), (t, base, w))
         if area.has(sp.Integral, sp.I):
             return None, sp.Integer(0)
         if area.has(sp.oo, sp.zoo, sp.nan):
@@ -82,7 +83,7 @@ def rational_slope(eta_hat: Any) -> Any:
     """Return w/η̂ without roots in its denominator."""
     slope = slope_of(eta_hat)
     if any(p.exp.is_Rational and not p.exp.is_Integer for p in sp.denom(sp.together(slope)).atoms(sp.Pow)):
-        return sp.factor(sp.radsimp(slope))
+        return factored(sp.radsimp(slope))
     return slope
 
 
@@ -99,7 +100,7 @@ def _area_in_pieces(parts: tuple[Piece, ...]) -> tuple[Any | None, Any]:
     found = []
     for part in parts:
         slope = slope_of(part.formula)
-        area = sp.integrate(slope.subs(w, t), (t, part.lower, w))
+        area = integrated(slope.subs(w, t), (t, part.lower, w))
         if area.has(sp.Integral, sp.I, sp.oo, sp.zoo, sp.nan, sp.Piecewise):
             return None, sp.Integer(0)
         formula = tidy(total + area)

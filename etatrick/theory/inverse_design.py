@@ -12,6 +12,7 @@ import sympy as sp
 from etatrick.errors import InputError
 from etatrick.theory.derivation import derive
 from etatrick.theory.duality import Duality
+from etatrick.theory.factoring import factored
 from etatrick.theory.parameters import Parameter
 from etatrick.theory.pieces import each
 from etatrick.theory.samples import SampledSchedule, design_from_samples
@@ -51,12 +52,12 @@ class Schedule:
     @property
     def retain(self) -> Any:
         """α(w) = w/(w + λΩ′(w)), the retain probability of a scaled Bernoulli mask, held fixed in gradients."""
-        return each(self._need("eta_hat"), lambda h: sp.Integer(1) if h == sp.oo else sp.factor(h / (h + self.lam)))
+        return each(self._need("eta_hat"), lambda h: sp.Integer(1) if h == sp.oo else factored(h / (h + self.lam)))
 
     @property
     def detached_variance(self) -> Any:
         """λwΩ′(w), the variance of noise whose relative size is held fixed in gradients."""
-        return each(self._need("eta_hat"), lambda h: sp.Integer(0) if h == sp.oo else sp.factor(self.lam * w**2 / h))
+        return each(self._need("eta_hat"), lambda h: sp.Integer(0) if h == sp.oo else factored(self.lam * w**2 / h))
 
     @property
     def differentiated_variance(self) -> Any:

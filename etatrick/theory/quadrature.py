@@ -11,6 +11,7 @@ import sympy as sp
 
 from etatrick.theory.balls import value_at
 from etatrick.theory.budget import attempt
+from etatrick.theory.factoring import factored
 from etatrick.theory.limits import limit_at
 from etatrick.theory.pieces import breaks, formula_near, gaps, pieces
 from etatrick.theory.structure import sign_of
@@ -224,7 +225,7 @@ def _log_slope(formula: Any) -> Any:
 
 def _logarithm(slope: Any) -> Any:
     """Return log(slope), with the factors that are seen to be positive in logarithms of their own."""
-    factors = sp.Mul.make_args(sp.factor(slope))
+    factors = sp.Mul.make_args(factored(slope))
     seen = [factor for factor in factors if sign_of(factor) == 1]
     rest = sp.Mul(*(factor for factor in factors if sign_of(factor) != 1))
     return sp.Add(*(sp.expand_log(sp.log(factor), force=True) for factor in seen)) + sp.log(rest)

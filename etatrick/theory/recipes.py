@@ -12,6 +12,7 @@ from etatrick.theory.budget import attempt
 from etatrick.theory.calculus.constants import constant
 from etatrick.theory.derivation import derive
 from etatrick.theory.duality import Duality, Step
+from etatrick.theory.factoring import factored
 from etatrick.theory.grammar import parse
 from etatrick.theory.parameters import Parameter
 from etatrick.theory.symbols import eta, lam, parameter, w
@@ -125,7 +126,7 @@ class Noise:
     @property
     def retain(self) -> Any:
         """The scaled Bernoulli mask of the same variance: it keeps w with probability w²/(w²+V)."""
-        return sp.factor(w**2 / (w**2 + self.variance))
+        return factored(w**2 / (w**2 + self.variance))
 
     def _fall(self) -> str:
         """Say between which weights V falls steeply, if it does on a grid (parameters at 1)."""
@@ -248,7 +249,7 @@ def mask(alpha: Any, parameters: Iterable[Any] = ()) -> Noise:
     if expr.has(lam, eta):
         raise InputError(str(expr), "α is a function of w and parameters, at λ = 1", "put λ = 1")
     try:
-        return Noise(sp.factor(w**2 * (1 - expr) / expr))
+        return Noise(factored(w**2 * (1 - expr) / expr))
     except InputError as refusal:
         raise InputError(f"alpha = {alpha}", "α must lie in (0, 1)", refusal.remedy) from refusal
 

@@ -10,6 +10,7 @@ from etatrick.theory.balls import value_at
 from etatrick.theory.budget import attempt
 from etatrick.theory.continuity import is_continuous
 from etatrick.theory.cover import cover
+from etatrick.theory.factoring import factored
 from etatrick.theory.limits import limit_at
 from etatrick.theory.smt import is_algebraic, refutable
 from etatrick.theory.special import Dawson
@@ -99,24 +100,24 @@ def _proved(proof: Proof, domain: str) -> Verdict:
 
 def _proof(expr: Any, relation: Relation, variable: Any | None, depth: int) -> Proof | None:
     joined = sp.together(expr)
-    factored = sp.factor(joined)
-    for form in (joined, factored, *((_without_tanh(expr),) if expr.has(sp.tanh) else ())):
+    product = factored(joined)
+    for form in (joined, product, *((_without_tanh(expr),) if expr.has(sp.tanh) else ())):
         if (found := _by_terms(form, relation)) is not None:
             return found
 
     def grown(factor: Any, relation: Relation) -> Proof | None:
         return _by_scaled_growth(factor, relation, variable, depth)
 
-    rest = _by_factors(factored, relation, grown)
+    rest = _by_factors(product, relation, grown)
     if rest is not None:
         return rest
-    simple = sp.factor(sp.simplify(denested(joined)))
+    simple = factored(sp.simplify(denested(joined)))
     if (found := _by_terms(simple, relation)) is not None:
         return found
     if is_algebraic(expr):
         question = refutable(expr, relation == ">")
         return None if question is None else {"rule": "smt", "form": tree(expr), "smtlib": question, "text": "SMT"}
-    if simple != factored:
+    if simple != product:
         return _by_factors(simple, relation, grown)
     return None
 
@@ -127,7 +128,7 @@ def _by_cover(expr: Any, relation: Relation) -> Proof | None:
         return None
     (x,) = expr.free_symbols
     found, _ = attempt(
-        COVER_SECONDS, lambda: _by_factors(sp.factor(sp.together(expr)), relation, lambda f, _: cover(f, x))
+        COVER_SECONDS, lambda: _by_factors(factored(sp.together(expr)), relation, lambda f, _: cover(f, x))
     )
     return found
 
@@ -139,7 +140,7 @@ def keeps_sign(expr: Any) -> bool:
 
 def _without_tanh(expr: Any) -> Any:
     """Write tanh² as 1 − 1/cosh²."""
-    return sp.factor(sp.expand(expr.replace(
+    return factored(sp.expand(expr.replace(
         lambda e: e.is_Pow and isinstance(e.base, sp.tanh) and e.exp.is_even,
         lambda e: (1 - sp.cosh(e.base.args[0]) ** -2) ** (e.exp / 2),
     )))  # fmt: skip
@@ -159,7 +160,7 @@ def _by_terms(form: Any, relation: Relation) -> Proof | None:
 def _by_factors(form: Any, relation: Relation, prove: Callable[[Any, Relation], Proof | None]) -> Proof | None:
     """Prove a product factor by factor; two negative factors make a positive one."""
     if form.has(Dawson):
-        form = sp.factor(sp.together(form.rewrite(sp.erfi)))
+        form = factored(sp.together(form.rewrite(sp.erfi)))
     factors: list[Proof] = []
     texts, negative = [], False
     for factor in sp.Mul.make_args(sp.factor_terms(form)):

@@ -5,6 +5,7 @@ from typing import Any
 import sympy as sp
 
 from etatrick.theory.balls import value_at
+from etatrick.theory.factoring import factored
 from etatrick.theory.special import Dawson, DawsonIntegral
 
 BROKEN = (sp.Piecewise, sp.Min, sp.Max, sp.Abs, sp.Heaviside, sp.sign, sp.DiracDelta)
@@ -88,7 +89,7 @@ def denested(expr: Any) -> Any:
     """
 
     def open_root(power: Any) -> Any:
-        base = sp.factor(sp.expand(power.base))
+        base = factored(sp.expand(power.base))
         return sp.Pow(base, power.exp)
 
     found = expr.replace(lambda e: e.is_Pow and e.exp.is_Rational and not e.exp.is_Integer, open_root)

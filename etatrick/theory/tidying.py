@@ -6,6 +6,7 @@ from typing import Any
 
 import sympy as sp
 
+from etatrick.theory.factoring import factored
 from etatrick.theory.structure import denested
 from etatrick.theory.symbols import eta, w
 
@@ -26,7 +27,7 @@ def tidy(expr: Any) -> Any:
         return expr
     expr = expr.replace(lambda e: isinstance(e, sp.polylog) and e.args[0] == 1, sp.expand_func)
     forms = _rewritten(expr)
-    forms += [sp.Add(*(sp.factor(term) for term in sp.Add.make_args(form))) for form in unique(forms)]
+    forms += [sp.Add(*(factored(term) for term in sp.Add.make_args(form))) for form in unique(forms)]
     if expr.has(sp.log):
         forms += [_unit_logs(form) for form in unique(forms)]
     return _upright(min(unique(forms), key=length))
@@ -35,17 +36,17 @@ def tidy(expr: Any) -> Any:
 def _rewritten(expr: Any) -> list[Any]:
     """Return equivalent forms: by the library's search only where factoring alone could miss the shortest."""
     if expr.is_rational_function():
-        return [expr, sp.factor(expr), sp.factor_terms(sp.cancel(expr))]
+        return [expr, factored(expr), sp.factor_terms(sp.cancel(expr))]
     if any(term.is_Add and _has_root(term) for term in sp.Mul.make_args(sp.denom(sp.together(expr)))):
-        return [sp.factor(sp.radsimp(expr))]  # differences of roots lose digits
+        return [factored(sp.radsimp(expr))]  # differences of roots lose digits
     if expr.has(sp.polylog):  # the library's search takes long and finds nothing
-        plain = expr.replace(sp.polylog, lambda order, z: sp.polylog(order, sp.factor(z)))
-        return [expr, plain, sp.factor(plain)]
+        plain = expr.replace(sp.polylog, lambda order, z: sp.polylog(order, factored(z)))
+        return [expr, plain, factored(plain)]
     if expr.has(sp.tanh):
-        return [expr, sp.factor(denested(expr)), simplified(expr.rewrite(sp.tanh, sp.exp))]
+        return [expr, factored(denested(expr)), simplified(expr.rewrite(sp.tanh, sp.exp))]
     forms = [expr, simplified(expr)]
     if not _is_product(forms[-1]):
-        forms.append(sp.factor(denested(expr)))
+        forms.append(factored(denested(expr)))
     if expr.has(sp.log):
         forms.append(sp.logcombine(simplified(sp.expand_log(expr))))
     return forms
@@ -61,7 +62,7 @@ def simplified(expr: Any) -> Any:
     """Simplify; the same formula comes up in several steps of a derivation."""
     if _is_product(expr):
         plain = sp.powsimp(expr)
-        return sp.factor_terms(plain.replace(lambda e: e.is_Pow, lambda e: e.base ** sp.factor(sp.together(e.exp))))
+        return sp.factor_terms(plain.replace(lambda e: e.is_Pow, lambda e: e.base ** factored(sp.together(e.exp))))
     return sp.simplify(expr)
 
 
@@ -115,7 +116,7 @@ def opened_up(expr: Any) -> Any:
     if not isinstance(expr, sp.Basic) or not expr.args:
         return expr
     if isinstance(expr, sp.Expr) and expr.is_rational_function() and not expr.is_infinite:
-        return _upright(sp.factor(sp.cancel(expr)))
+        return _upright(factored(sp.cancel(expr)))
     found = expr.func(*(opened_up(argument) for argument in expr.args))
     return sp.factor_terms(found) if found.is_Add else found
 
@@ -134,12 +135,12 @@ def closed_up(expr: Any) -> Any:
     if expr.is_infinite:
         return expr
     plain = opened_up(expr)
-    forms = [plain, sp.factor_terms(plain), sp.factor(plain)]
+    forms = [plain, sp.factor_terms(plain), factored(plain)]
     if expr.has(sp.exp):
         forms += [sp.powsimp(form) for form in unique(forms)]
     if expr.has(sp.log):
         forms += [sp.expand_log(form) for form in unique(forms)]
-        forms += [sp.factor(form) for form in unique(forms)]
+        forms += [factored(form) for form in unique(forms)]
     return _upright(min(unique(forms), key=length))
 
 

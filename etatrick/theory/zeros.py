@@ -4,6 +4,7 @@ from typing import Any
 
 import sympy as sp
 
+from etatrick.theory.factoring import factored
 from etatrick.theory.signs import is_negative, search
 from etatrick.theory.smt import is_algebraic
 from etatrick.theory.structure import denested, domain_text, sign_of
@@ -56,7 +57,7 @@ _REWRITES = (
     ("writing hyperbolic functions by exponentials gives 0", lambda e: _by_exponentials(e)),
     (
         "simplifies to 0 after expanding logarithms",
-        lambda e: sp.simplify(sp.expand_log(denested(sp.factor(e)))),
+        lambda e: sp.simplify(sp.expand_log(denested(factored(e)))),
     ),
     ("writing asinh as a logarithm gives 0", lambda e: _without_asinh(e) if e.has(sp.asinh) else e),
     ("the squares of two positive terms agree", lambda e: _square_gap(e)),
@@ -73,7 +74,7 @@ def _by_exponentials(expr: Any) -> Any:
 def _without_asinh(expr: Any) -> Any:
     def opened(node: Any) -> Any:
         (x,) = node.args
-        return sp.log(sp.factor(sp.together(denested(x + sp.sqrt(sp.factor(sp.together(x**2 + 1)))))))
+        return sp.log(factored(sp.together(denested(x + sp.sqrt(factored(sp.together(x**2 + 1)))))))
 
     written = expr.replace(lambda e: isinstance(e, sp.asinh), opened)
     return sp.simplify(sp.expand_log(denested(written)))

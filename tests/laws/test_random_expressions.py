@@ -282,6 +282,8 @@ FOUND = [
     # Ω is constant, which does not show: refused; its differences are rounding, which seemed to fall
     Rule("penalty", Piece("Piecewise((w/a, w <= a), (w/a, True))/min(w/2, w/2)", lambda v: v / CURRENT["a"]
          / min(v / 2, v / 2), (lambda v: v - CURRENT["a"],)), ("a",)),
+    # factoring exp(20000 w⁴) as a polynomial of degree 20,000 could not be stopped
+    Rule("alpha", Piece("tanh(((w/0.1)**2)**2)", lambda v: mp.tanh((10 * v) ** 4)), ()),
 ]  # fmt: skip
 
 

@@ -10,6 +10,7 @@ from etatrick.errors import InputError, shortened
 from etatrick.theory.budget import attempt
 from etatrick.theory.calculus.branching import SECONDS
 from etatrick.theory.duality import Duality, Form, Step
+from etatrick.theory.factoring import factored
 from etatrick.theory.pieces import each
 from etatrick.theory.symbols import lam, w
 
@@ -78,4 +79,4 @@ def short(expr: Any) -> Any:
     """
     if expr.has(sp.Piecewise, sp.Min, sp.Max):
         return expr
-    return sp.factor(sp.cancel(expr)) if expr.is_rational_function(*expr.free_symbols) else sp.together(expr)
+    return factored(sp.cancel(expr)) if expr.is_rational_function(*expr.free_symbols) else sp.together(expr)

@@ -10,6 +10,7 @@ import numpy as np
 import sympy as sp
 
 from etatrick.errors import InputError, shortened
+from etatrick.theory.factoring import factored
 from etatrick.theory.noise.arguments import Floats, exact, integer, listed, set_partitions
 
 if TYPE_CHECKING:
@@ -238,7 +239,7 @@ class MaskLaw(ABC):
 
 def tidied(value: Any) -> Any:
     """Return an expression factored; a number is left alone."""
-    return sp.factor(value) if value.free_symbols else value
+    return factored(value) if value.free_symbols else value
 
 
 def _symbols(value: Any) -> set[Any]:

@@ -9,6 +9,7 @@ import sympy as sp
 
 from etatrick.errors import InputError
 from etatrick.theory.continuity import is_continuous
+from etatrick.theory.factoring import factored
 from etatrick.theory.numbers import compiled
 from etatrick.theory.signs import prove_sign
 from etatrick.theory.vector.base import Floats
@@ -95,7 +96,7 @@ def decreasing_field(rules: Sequence[Any], symbols: Sequence[Any]) -> Verdict:
         return Verdict("unknown", "not decided symbolically; no growth at the points tried", _domain(variables))
     for size in range(1, len(variables) + 1):
         for chosen in combinations(range(len(variables)), size):
-            minor = sp.factor(sp.together(matrix.extract(chosen, chosen).det()))
+            minor = factored(sp.together(matrix.extract(chosen, chosen).det()))
             sign = prove_sign(minor, ">=")
             if sign.status != "proved":
                 return Verdict("unknown", f"the minor {chosen} is open: {sign.method}", _domain(variables))
@@ -183,7 +184,7 @@ def _field(rules: Sequence[Any], symbols: Sequence[Any]) -> tuple[list[Any], lis
 
 
 def _is_tame(expr: Any) -> bool:
-    return is_continuous(expr) or is_continuous(sp.factor(sp.together(expr)))
+    return is_continuous(expr) or is_continuous(factored(sp.together(expr)))
 
 
 def _domain(variables: Sequence[Any]) -> str:
