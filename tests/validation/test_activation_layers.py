@@ -13,7 +13,7 @@ from etatrick.theory import strategies
 from etatrick.theory.noise import Bernoulli, Blocks, MaskLaw, SlidingBlocks, SlidingBlocks2D, explicit_regularizer
 from etatrick.validation.layers import NoisyActivations
 from etatrick.validation.layers.dropblock import DropBlock, SlidingDropBlock1d, SlidingDropBlock2d
-from etatrick.validation.layers.random_words import WORDS, random_words, scaled_switches, switched_on
+from etatrick.validation.layers.random_words import random_words, scaled_switches, switched_on
 from etatrick.validation.layers.sparseout import DetachedScale, DifferentiatedScale, Sparseout, power
 from etatrick.validation.layers.unit_dropout import BernoulliDropout, ChannelDropout, GaussianDropout
 from etatrick.validation.seeding import seed
@@ -124,15 +124,28 @@ def test_training_passes_have_the_stated_moments(name: str) -> None:
 
 @pytest.mark.parametrize("retain", [0.0, 1e-3, 0.5, 0.9, 1.0])
 def test_words_switch_with_their_probability(retain: float) -> None:
-    words = random_words((400_000,), generator("words", str(retain)), torch.device("cpu"))
+    words = random_words((400, 1000), retain, generator("words", str(retain)), torch.device("cpu"))
     share = float(switched_on(words, retain).double().mean())
-    spread = (retain * (1 - retain) / 400_000) ** 0.5
+    spread = (retain * (1 - retain) / words.numel()) ** 0.5
     assert abs(share - retain) <= MC * spread
-    on, ends = switched_on(words, retain), torch.tensor([0, WORDS - 1], dtype=torch.int32)
-    assert torch.equal(scaled_switches(words, retain, 1.5, torch.float64), 1.5 * on.double())
-    assert torch.equal(scaled_switches(ends, retain, 1.0, torch.float32), switched_on(ends, retain).float())
-    assert int(words.min()) >= 0
-    assert int(words.max()) > WORDS * 0.999
+    assert torch.equal(scaled_switches(words, retain, 1.5, torch.float64), 1.5 * switched_on(words, retain).double())
+    ends = torch.iinfo(words.dtype)
+    assert words.double().mean().abs() <= MC * ends.max / (3 * words.numel()) ** 0.5
+    assert min(int(words.max()) / ends.max, int(words.min()) / ends.min) > 0.999
+
+
+@pytest.mark.parametrize("retain", [0.0, 2.0**-16, 0.25, 0.5, 1 - 2.0**-16, 1.0])
+def test_short_words_have_exactly_their_probability(retain: float) -> None:
+    words = torch.arange(-(2**15), 2**15).to(torch.int16)
+    assert random_words((1,), retain, None, torch.device("cpu")).dtype == words.dtype
+    assert int(switched_on(words, retain).sum()) == retain * len(words)
+
+
+def test_long_words_switch_next_to_their_probability() -> None:
+    level = round(0.7 * 2**32) - 2**31
+    words = torch.tensor([-(2**31), level - 1, level, 2**31 - 1], dtype=torch.int32)
+    assert random_words((1,), 0.7, None, torch.device("cpu")).dtype == words.dtype
+    assert switched_on(words, 0.7).tolist() == [True, True, False, False]
 
 
 # --- the twin is that of theory -----------------------------------------------------------------------------------

@@ -304,6 +304,17 @@ def test_an_objective_below_the_predicted_optimum_refutes(deep: dict[str, Any], 
     assert deep_linear_nets.conclude(changed).status == "refuted"
 
 
+@pytest.mark.parametrize("distance", [0.05, 0.5])
+def test_values_of_the_surrogate_refute_however_close_it_is(deep: dict[str, Any], distance: float) -> None:
+    name, run = list(deep["masked"]["runs"].items())[1]
+    for key in ("values", "surrogate_values"):
+        near = [value + distance for value in run["predicted"]]
+        deep = replaced(deep, ("masked", "runs", name, key), [near] * 4 if key == "values" else near)
+    found = deep_linear_nets.conclude(deep)
+    assert found.status == "refuted"
+    assert "singular values − predicted: differs" in found.summary
+
+
 # --- last layers --------------------------------------------------------------------------------------------------
 
 
@@ -315,7 +326,7 @@ def last_layer() -> dict[str, Any]:
         patch.setattr(last_layer_net, "LAYOUTS", ((2, 5),))
         patch.setattr(last_layer_net, "DIGITS", {"quick": 12})
         patch.setattr(last_layer_net, "DIGITS_LAYOUTS", ((5, 10),))
-        patch.setattr(last_layer_net, "STEPS", 15)
+        patch.setattr(last_layer_net, "STEPS", {"quick": 15})
         patch.setattr(last_layer_net, "DRAWS", 500)
         results = {part.name: part.run(Setting()) for part in last_layer_net.EXPERIMENT.route.parts}
     for part in results.values():

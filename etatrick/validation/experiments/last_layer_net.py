@@ -24,7 +24,7 @@ LAYOUTS: Final = ((1, 6), (2, 5))  # block size, number of blocks
 LAST: Final = ("linear", "ReLU")
 DATA_SETS: Final = {"quick": 3, "full": 10}
 STARTS: Final = {"quick": 4, "full": 16}
-STEPS: Final = 1_500
+STEPS: Final = {"quick": 1_500, "full": 15_000}  # at most; 1,500 end before the minimum on 200 digits
 DIGITS: Final = {"quick": 60, "full": 200}  # examples; the hidden layer has half as many units again
 DIGITS_LAYOUTS: Final = ((2, 15), (5, 10))
 DRAWS: Final = 20_000
@@ -132,7 +132,8 @@ def _trained(shape: Shape, X: "Floats", Y: "Floats", starts: int, tolerance: flo
     def objective(flat: "Tensor") -> "Tensor":
         return shape.objective(flat, inputs, targets)
 
-    points, values = minimise_batch(objective, torch.cat(drawn, 1).to(setting.device), steps=STEPS, memory=20)
+    start, steps = torch.cat(drawn, 1).to(setting.device), STEPS[setting.level]
+    points, values = minimise_batch(objective, start, steps=steps, memory=20)
     best = [weight.cpu() for weight in shape.split(points[values.argmin()][None])]
     features: Callable[[Tensor], Tensor] = lambda x: shape.features(best, x)[0]  # noqa: E731 - it closes over the best
     checked = check_last_layer(features, best[3][0], X, Y, shape.block_size, RETAIN, tolerance=tolerance, draws=DRAWS)

@@ -43,7 +43,7 @@ class DropBlock(SwitchedUnits):
     --------
     >>> layer = DropBlock(block_size=2, retain=0.5, generator=torch.Generator().manual_seed(4))
     >>> layer(torch.ones(1, 5))
-    tensor([[0., 0., 0., 0., 2.]])
+    tensor([[0., 0., 2., 2., 0.]])
     >>> float(layer.penalty(torch.ones(1, 4), torch.ones(1, 4)))  # two blocks contribute 2 each
     4.0
     """
@@ -124,7 +124,8 @@ class SlidingDropBlock(MultiplicativeNoise):
 
     def noise(self, input: Tensor) -> Tensor:
         """Draw a random word for each valid position."""
-        return random_words(self.noise_shape(input), self.generator, input.device)
+        rate = float(self.law(input).seed_rate)
+        return random_words(self.noise_shape(input), rate, self.generator, input.device)
 
     def factor(self, noise: Tensor, input: Tensor) -> Tensor:
         """Return 1/μ on units that no block covers, 0 elsewhere."""

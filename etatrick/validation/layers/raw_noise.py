@@ -3,16 +3,14 @@
 import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import Final, final
+from typing import final
 
 import torch
 from torch import Tensor
 
 from etatrick.errors import InputError
 from etatrick.validation.layers.base import Atoms
-
-GRID: Final = 65536
-"""Probabilities are multiples of 1/GRID: a Bernoulli number costs 16 random bits."""
+from etatrick.validation.layers.random_words import SHORT, random_bits, random_words, scaled_switches
 
 _Key = tuple[tuple[float, float], torch.dtype, torch.device]
 _TABLES: dict[_Key, Tensor] = {}  # not an lru_cache, which torch.compile sees through
@@ -65,7 +63,7 @@ class CentredBernoulli(RawNoise):
                 "a retain probability is in (0, 1], a drop rate in [0, 1)",
                 "pass retain=0.5, say, which is a drop rate of 0.5",
             )
-        object.__setattr__(self, "retain", max(1, round(self.retain * GRID)) / GRID)
+        object.__setattr__(self, "retain", max(1, round(self.retain * SHORT)) / SHORT)
 
     @property
     def variance(self) -> float:
@@ -84,9 +82,7 @@ class CentredBernoulli(RawNoise):
             return _from_bits((0.0, 1.0), shape, like, generator)
         if self.retain == 1:
             return torch.ones(shape, dtype=like.dtype, device=like.device)
-        size = math.prod(shape)
-        words = _bits(-(-size // 4), like.device, generator).view(torch.int16)[:size]
-        return words.lt(int(self.retain * GRID) - GRID // 2).to(device=like.device, dtype=like.dtype).view(shape)
+        return scaled_switches(random_words(shape, self.retain, generator, like.device), self.retain, 1.0, like.dtype)
 
     def atoms(self, shape: tuple[int, ...], like: Tensor) -> Atoms:
         """Return the law itself."""
@@ -130,18 +126,12 @@ def _two_points(
     return Atoms(points, weights)
 
 
-def _bits(count: int, device: torch.device, generator: torch.Generator | None) -> Tensor:
-    """Draw 64-bit words where the generator lives; without a lower end torch leaves the top bit 0."""
-    source = device if generator is None else generator.device
-    return torch.empty(count, dtype=torch.int64, device=source).random_(-(2**63), None, generator=generator)
-
-
 def _from_bits(
     pair: tuple[float, float], shape: tuple[int, ...], like: Tensor, generator: torch.Generator | None
 ) -> Tensor:
     """Draw one of two numbers by one bit each, eight at a time from a table."""
     size = math.prod(shape)
-    octets = _bits(-(-size // 64), like.device, generator).view(torch.uint8).int()
+    octets = random_bits(-(-size // 64), generator, like.device).view(torch.uint8).int()
     rows = _octets(pair, like.dtype, octets.device).index_select(0, octets)
     return rows.flatten()[:size].view(shape).to(like.device)
 

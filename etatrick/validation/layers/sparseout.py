@@ -122,7 +122,7 @@ class Sparseout(NoisyActivations):
 
     def noise(self, input: Tensor) -> Tensor:
         """Draw a random word for each number."""
-        return random_words(tuple(input.shape), self.generator, input.device)
+        return random_words(tuple(input.shape), self.retain, self.generator, input.device)
 
     def perturbed(self, input: Tensor, noise: Tensor) -> Tensor:
         """Return the noisy activations."""

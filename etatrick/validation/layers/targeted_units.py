@@ -83,7 +83,7 @@ class TargetedUnits(NoisyWeights):
 
     def noise(self, input: Tensor) -> Tensor:
         """Draw a random word for each output."""
-        return random_words((len(self.weight),), self.generator, input.device)
+        return random_words((len(self.weight),), self.drop, self.generator, input.device)
 
     def perturbed(self, input: Tensor, noise: Tensor) -> Tensor:
         """Return the outputs, those of dropped targets being the bias alone."""

@@ -105,7 +105,7 @@ class SwitchedUnits(MultiplicativeNoise):
 
     def noise(self, input: Tensor) -> Tensor:
         """Draw a random word for each switch."""
-        return random_words(self.noise_shape(input), self.generator, input.device)
+        return random_words(self.noise_shape(input), self.retain, self.generator, input.device)
 
     def factor(self, noise: Tensor, input: Tensor) -> Tensor:
         """Return 1/θ where the switch is on, 0 elsewhere."""
