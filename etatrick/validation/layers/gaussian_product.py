@@ -174,22 +174,23 @@ class _RelativeProduct(torch.autograd.Function):
         context: Any, input: Tensor, weight: Tensor, log_alpha: Tensor, bias: Tensor | None, noise: Tensor
     ) -> Tensor:
         square = input.square()
-        variance = log_alpha.exp().mul_(weight).mul_(weight)
+        half = log_alpha.exp().mul_(weight)  # of the variance's slope in the weight
+        variance = half * weight
         spread, slope = _deviation(square @ variance.T, noise)
-        context.save_for_backward(input, square, weight, variance, slope)
+        context.save_for_backward(input, square, weight, half, variance, slope)
         return _mean(input, weight, bias).addcmul_(spread, noise)
 
     @staticmethod
     @torch.autograd.function.once_differentiable
     def backward(context: Any, *outputs: Tensor) -> tuple[Tensor | None, ...]:
         (gradient,) = outputs
-        input, square, weight, variance, slope = context.saved_tensors
+        input, square, weight, half, variance, slope = context.saved_tensors
         spread = slope.mul(gradient)
         to_input = None
         if context.needs_input_grad[0]:
             to_input = (spread @ variance).mul_(input).addmm_(gradient, weight, beta=2.0)
-        to_log_alpha = (spread.T @ square).mul_(variance)
-        through = torch.div(to_log_alpha, weight).nan_to_num_(nan=0.0)
+        through = (spread.T @ square).mul_(half)
+        to_log_alpha = through * weight
         to_weight = through.addmm_(gradient.T, input, beta=2.0)
         to_bias = gradient.sum(0) if context.needs_input_grad[3] else None
         return to_input, to_weight, to_log_alpha, to_bias, None
