@@ -206,13 +206,13 @@ def power(base: Tensor, exponent: float) -> Tensor:
     eighths = Fraction(exponent) * 8
     if exponent == -0.5:
         return base.rsqrt_()
-    if exponent == 0 or eighths.denominator != 1 or abs(eighths) > 32:
+    if exponent == 0 or eighths.denominator != 1 or not -8 < eighths <= 32:
         return base.pow(exponent)
     whole, rest = divmod(abs(int(eighths)), 8)
-    root = base.reciprocal() if exponent < 0 else base
-    factors = [root] * whole
+    root, factors = base, [base] * whole
     for place in (4, 2, 1):
-        root = root * root.rsqrt() if rest else root
+        if rest:
+            root = base.rsqrt() if exponent < 0 and place == 4 else root * root.rsqrt()
         factors += [root] if rest & place else []
         rest &= place - 1
     result = factors[0].clone() if len(factors) > 1 or factors[0] is base else factors[0]
