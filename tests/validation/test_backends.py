@@ -10,7 +10,7 @@ from etatrick.errors import InputError
 from etatrick.validation.backends import BACKENDS, open_pool
 from etatrick.validation.claim import Absent, Claim, Part, Route, Setting
 from etatrick.validation.evidence import Finding
-from etatrick.validation.pools import THREADS, InlinePool, one_thread
+from etatrick.validation.pools import MEMORY, THREADS, InlinePool, one_thread
 from etatrick.validation.running import RouteOutcome
 from etatrick.validation.subjects import claim_subject
 from etatrick.validation.user_claims import claims_in
@@ -23,7 +23,7 @@ from etatrick.validation.evidence import Finding
 
 def first(setting):
     setting.progress(0.5)
-    return {"x": 1.5, "threads": os.environ.get("OMP_NUM_THREADS")}
+    return {"x": 1.5, "threads": os.environ.get("OMP_NUM_THREADS"), "memory": os.environ.get("MALLOC_TRIM_THRESHOLD_")}
 
 def second(setting):
     return {"x": setting.finished["first"]["x"] * 2}
@@ -54,11 +54,17 @@ def outcomes(folder: Path, plan: Plan) -> dict[str, RouteOutcome]:
 
 @pytest.mark.parametrize("backend", ["processes", "loky", pytest.param("dask", marks=pytest.mark.slow)])
 @pytest.mark.filterwarnings("ignore")  # of Dask's own event loop
-def test_every_backend_gives_the_same_and_contains_crashes(tmp_path: Path, backend: str) -> None:
+def test_every_backend_gives_the_same_and_contains_crashes(
+    tmp_path: Path, backend: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", "3")
+    monkeypatch.delenv("MALLOC_TRIM_THRESHOLD_", raising=False)
     if backend == "dask":
         pytest.importorskip("distributed")
     found = outcomes(tmp_path / "run", Plan(jobs=2, backend=backend, budget=1.5))
-    assert dict(found["derived"].results) == {"first": {"x": 1.5, "threads": "1"}, "second": {"x": 3.0}}
+    memory = "65536" if backend == "dask" else MEMORY["MALLOC_TRIM_THRESHOLD_"]  # Dask sets it, and that stands
+    first = {"x": 1.5, "threads": "1", "memory": memory}
+    assert dict(found["derived"].results) == {"first": first, "second": {"x": 3.0}}
     assert "killed by SIGKILL" in found["solved"].failure
     assert "exceeded its budget of 1.5 s" in found["observed"].failure
 
