@@ -25,6 +25,8 @@ def deep_linear_training(data: Mapping[str, Any]) -> "Figure":
     """
     runs = data["descent"]["runs"]
     figure, axes = canvas(2, height=3.6, width=4.6)
+    axes[0].set_yscale("symlog", linthresh=0.1)
+    axes[0].margins(y=0.08)
     names = [name.replace(", d", "\nd").replace(", λ", "\nλ") for name in runs]
     for place, run in enumerate(runs.values()):
         ends = 100 * (np.array(run["objectives"]) / run["optimum"] - 1)
@@ -45,7 +47,6 @@ def deep_linear_training(data: Mapping[str, Any]) -> "Figure":
             axes[1].plot(inside, values, mark, color=colour, markersize=size, markerfacecolor=fill,
                          label=None if place else name)  # fmt: skip
     axes[0].axhline(0, color=GREY, linestyle=DASHES[3], linewidth=1.0)
-    axes[0].set_yscale("symlog", linthresh=0.1)
     label(axes[0], "where starts end (0: predicted optimum)", "", "objective over the optimum, %")
     label(axes[1], "singular values of the product", "", "singular value")
     for ax in axes:
