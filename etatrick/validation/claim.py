@@ -45,14 +45,37 @@ class Watcher(Protocol):
 
 
 @final
+class Finished(dict[str, Any]):
+    """Results of the parts that a part needs, by name.
+
+    Examples
+    --------
+    >>> Finished(fit={"error": 0.1})["proof"]
+    Traceback (most recent call last):
+    ...
+    etatrick.errors.InputError: finished['proof']: this part does not say that it needs it; write \
+Part(..., needs=('proof',)).
+    """
+
+    def __missing__(self, name: str) -> Any:
+        remedy = f"write Part(..., needs=({name!r},))"
+        raise InputError(f"finished[{name!r}]", "this part does not say that it needs it", remedy)
+
+    @classmethod
+    def of(cls, part: "Part", results: Results) -> "Finished":
+        """Return those of the results that the part needs."""
+        return cls({name: results[name] for name in part.needs})
+
+
+@final
 @dataclass(frozen=True)
 class Setting:
-    """How to run: level, torch device, whom to tell of progress, the route's earlier results, and a data folder."""
+    """How to run: level, torch device, whom to tell of progress, results of the parts needed, and a data folder."""
 
     level: Level = "quick"
     device: str = "cpu"
     progress: Progress = lambda fraction: None
-    finished: Results = field(default_factory=dict)
+    finished: Results = field(default_factory=Finished)
     data: str = ""  # a folder of IDX files; empty: the data that ship with scikit-learn, or a download where needed
 
 
@@ -69,21 +92,40 @@ class Part:
         Takes a :class:`Setting`, returns JSON-ready results.
     seconds : float
         A rough cost at level "quick" on two cores, from which the time left is estimated.
+    needs : tuple of str
+        The earlier parts of its route whose results it finds in ``setting.finished``, or that it must not run beside,
+        as a part that measures time; all others may run at the same time.
     """
 
     name: str
     title: str
     run: Callable[[Setting], dict[str, Any]]
     seconds: float = 1.0
+    needs: tuple[str, ...] = ()
 
 
 @final
 @dataclass(frozen=True)
 class Route:
-    """One way to settle a claim: the parts to run, and the conclusion drawn from their results."""
+    """One way to settle a claim: the parts to run, and the conclusion drawn from their results.
+
+    Raises
+    ------
+    InputError
+        If a part needs one that does not stand before it.
+    """
 
     parts: tuple[Part, ...]
     conclude: Callable[[Results], Finding]
+
+    def __post_init__(self) -> None:
+        earlier: list[str] = []
+        for part in self.parts:
+            for name in part.needs:
+                if name not in earlier:
+                    rule = f"the parts before {part.name!r} are {', '.join(map(repr, earlier)) or 'none'}"
+                    raise InputError(f"needs={part.needs!r}", rule, "name earlier parts of the same route")
+            earlier.append(part.name)
 
 
 @final
@@ -191,7 +233,7 @@ class Claim:
             results: dict[str, Any] = {}
             for part in route.parts:
                 began = time.perf_counter()
-                setting = Setting(level, device, finished=dict(results))
+                setting = Setting(level, device, finished=Finished.of(part, results))
                 results[part.name], reused = settle(part, (self.id, part.name, level, device), setting, store, watcher)
                 seconds[part.name] = 0.0 if reused else round(time.perf_counter() - began, 3)
             findings[column] = route.conclude(results)
@@ -239,4 +281,17 @@ def settle(
     return result, reused
 
 
-__all__ = ["Absent", "Claim", "Level", "Part", "Progress", "Results", "Route", "Setting", "Store", "Watcher", "settle"]
+__all__ = [
+    "Absent",
+    "Claim",
+    "Finished",
+    "Level",
+    "Part",
+    "Progress",
+    "Results",
+    "Route",
+    "Setting",
+    "Store",
+    "Watcher",
+    "settle",
+]

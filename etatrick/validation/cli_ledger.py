@@ -3,6 +3,7 @@
 import os
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -33,7 +34,8 @@ Exit codes:
 RUN: Final[tuple[Callable[..., Any], ...]] = (
     click.option("--level", type=click.Choice(["quick", "full"]), default="quick", show_default=True, help="Effort."),
     click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, …: where networks train."),
-    click.option("--jobs", type=int, default=None, metavar="N", help="Parts that run at once.  [as many as cores]"),
+    click.option("--jobs", type=int, default=None, metavar="N",
+                 help="Parts that run at once.  [as many as cores; 1 for an experiment on a GPU]"),
     click.option("--backend", type=click.Choice(["processes", "loky", "dask", "ray"]), default="processes",
                  show_default=True, help="Who starts the processes."),
     click.option("--budget", type=float, default=None, metavar="SECONDS",
@@ -133,6 +135,8 @@ def experiment(names: tuple[str, ...], out: str, as_json: bool, **options: Any) 
         show(as_json, listed, experiments_text)
         return
     plan = _plan(**options)
+    if options["jobs"] is None and plan.effort.device != "cpu":
+        plan = replace(plan, jobs=1)  # parts side by side would share the memory of one GPU
     found = experiment_files.run_experiments(chosen, prepare_folder(Path(out)), plan)
     results = {name: experiment_files.summary(finding, files) for name, (finding, files) in found.items()}
     show(as_json, {"experiments": results}, experiment_text)

@@ -6,7 +6,7 @@ from functools import partial
 from typing import Any, final, get_args
 
 from etatrick.errors import InputError
-from etatrick.validation.claim import Level, Part, Route, Setting, Store, Watcher, settle
+from etatrick.validation.claim import Finished, Level, Part, Route, Setting, Store, Watcher, settle
 from etatrick.validation.evidence import Finding
 
 
@@ -68,7 +68,7 @@ class Experiment:
             raise InputError(f"level = {level}", "is no level", f"choose one of: {', '.join(get_args(Level))}")
         results: dict[str, Any] = {}
         for part in self.route.parts:
-            setting = Setting(level, device, finished=dict(results), data=data)
+            setting = Setting(level, device, finished=Finished.of(part, results), data=data)
             key = ("experiment", self.name, part.name, level, device)
             timed = replace(part, run=partial(_timed, part))
             results[part.name], _ = settle(timed, key, setting, store, watcher)

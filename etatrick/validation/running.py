@@ -1,4 +1,4 @@
-"""Running the parts of many claims: in order within a route, side by side otherwise, each kept as it finishes."""
+"""Running the parts of many claims: side by side unless one needs another, each kept as it finishes."""
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Final, Protocol, final
 
 from etatrick.errors import InputError
-from etatrick.validation.claim import Absent, Level, Part, Results, Route, Watcher
+from etatrick.validation.claim import Absent, Finished, Level, Part, Results, Route, Watcher
 from etatrick.validation.code_version import code_version, digest, read_graph, write_graph
 from etatrick.validation.evidence import Finding
 from etatrick.validation.pools import Event, Pool
@@ -55,36 +55,55 @@ class RouteOutcome:
             return Finding("unknown", FAILED, summary=f"Drawing the conclusion {sentence(error)}.")
 
 
-@dataclass
-class _Chain:
-    """A route under way."""
+@dataclass(eq=False)
+class _Course:
+    """A route under way: what its parts gave, and which of them wait for others."""
 
     subject: Subject
     column: str
     parts: tuple[Part, ...]
+    waiting: list[Part] = field(init=False)
     results: dict[str, dict[str, Any]] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
-    failure: str = ""
-    titles: dict[str, Part] = field(default_factory=dict)
-    keys: dict[str, tuple[tuple[str, ...], str]] = field(default_factory=dict)
+    failures: dict[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.waiting = list(self.parts)
+
+    def released(self) -> list[Part]:
+        """Take those that wait for nothing any more; what needs a part that failed waits for ever."""
+        free = [part for part in self.waiting if self.results.keys() >= set(part.needs)]
+        self.waiting = [part for part in self.waiting if part not in free]
+        return free
+
+    def cost(self, part: Part) -> float:
+        """Return the seconds of a part and of the longest line of parts that wait for it."""
+        return part.seconds + max((self.cost(other) for other in self.parts if part.name in other.needs), default=0.0)
 
     @property
-    def next_part(self) -> Part | None:
-        left = self.parts[len(self.results) :]
-        return left[0] if left and not self.failure else None
+    def outcome(self) -> RouteOutcome:
+        """What became of the route, in the order of its parts, whichever ended first."""
+        names = [part.name for part in self.parts]
+        results = {name: self.results[name] for name in names if name in self.results}
+        seconds = {name: self.seconds[name] for name in names if name in self.seconds}
+        failure = next((self.failures[name] for name in names if name in self.failures), "")
+        return RouteOutcome(results, seconds, failure)
 
-    @property
-    def shown(self) -> Part:
-        """The next part under a title that names the claim, for people who follow many at once."""
-        part = self.next_part
-        assert part is not None
-        if part.name not in self.titles:
-            self.titles[part.name] = replace(part, title=f"{self.subject.id}: {part.title}")
-        return self.titles[part.name]
 
-    @property
-    def cost(self) -> float:
-        return sum(part.seconds for part in self.parts[len(self.results) :])
+@dataclass(eq=False)
+class _Job:
+    """A part that can run: the results it needs, and its key and version as they are before it runs."""
+
+    course: _Course
+    part: Part
+    finished: Finished
+    key: tuple[str, ...]
+    version: str
+
+    def __post_init__(self) -> None:
+        self.cost = self.course.cost(self.part)
+        title = f"{self.course.subject.id}: {self.part.title}"  # for people who follow many claims at once
+        self.shown = replace(self.part, title=title)
 
 
 @final
@@ -103,7 +122,7 @@ class Runner:
 
     def __init__(self, store: DirectoryStore, effort: Effort, watcher: Observer, *, fresh: bool = False) -> None:
         self._store, self._effort, self._watcher, self._fresh = store, effort, watcher, fresh
-        self._tickets: dict[int, _Chain] = {}
+        self._under_way: dict[int, _Job] = {}
         self._noted = 0
 
     def run(self, subjects: Sequence[Subject], pool: Pool) -> dict[tuple[str, str], RouteOutcome]:
@@ -126,88 +145,83 @@ class Runner:
             If a result cannot be kept, for want of space on the disk, say.
         """
         read_graph(self._store.root / GRAPH)
-        chains = [
-            _Chain(subject, column, route.parts)
+        courses = [
+            _Course(subject, column, route.parts)
             for subject in subjects
             for column, route in subject.routes.items()
         ]  # fmt: skip
         try:
-            ready = [chain for chain in chains if self._reuse(chain)]
-            ready.sort(key=lambda chain: chain.cost)  # the dearest is started first, from the end of the list
+            ready = [job for course in courses for job in self._released(course)]
             if ready:
                 self._keep_graph()
-            while ready or self._tickets:
+            while ready or self._under_way:
+                ready.sort(key=lambda job: -job.cost)  # the dearest first
                 while ready and pool.is_free:
-                    self._start(ready.pop(), pool)
-                ready += [chain for event in pool.wait() if (chain := self._take(event)) and self._reuse(chain)]
-                ready.sort(key=lambda chain: chain.cost)
+                    self._start(ready.pop(0), pool)
+                ready += [
+                    job for event in pool.wait() if (course := self._take(event)) for job in self._released(course)
+                ]
         finally:
             for event in pool.close():
                 self._take(event)
-        return {(c.subject.id, c.column): RouteOutcome(c.results, c.seconds, c.failure) for c in chains}
+        return {(course.subject.id, course.column): course.outcome for course in courses}
 
     def told(self, ticket: int, fraction: float) -> None:
         """Pass on how far an order is."""
-        chain = self._tickets.get(ticket)
-        if chain is not None and chain.next_part is not None:
-            self._watcher.advance(chain.shown, fraction)
+        if ticket in self._under_way:
+            self._watcher.advance(self._under_way[ticket].shown, fraction)
 
-    def _reuse(self, chain: _Chain) -> bool:
-        """Take kept results as far as they reach; return whether a part remains to be run."""
-        while (part := chain.next_part) is not None:
-            kept = None if self._fresh else self._store.load(*self._key(chain, part))
+    def _released(self, course: _Course) -> list[_Job]:
+        """Take kept results as far as they reach; return what can now be run."""
+        jobs = []
+        free = course.released()
+        while free:
+            job = self._job(course, free.pop(0))
+            kept = None if self._fresh else self._store.load(job.key, job.version)
             for note in self._store.notes[self._noted :]:
                 self._watcher.note(note)
             self._noted = len(self._store.notes)
             if kept is None:
-                return True
-            shown = chain.shown
-            self._watcher.start(shown)
-            chain.results[part.name], chain.seconds[part.name] = kept["result"], kept["seconds"]
-            self._watcher.finish(shown, reused=True)
-        return False
+                jobs.append(job)
+                continue
+            self._watcher.start(job.shown)
+            course.results[job.part.name], course.seconds[job.part.name] = kept["result"], kept["seconds"]
+            self._watcher.finish(job.shown, reused=True)
+            free += course.released()
+        return jobs
 
-    def _start(self, chain: _Chain, pool: Pool) -> None:
-        part = chain.next_part
-        assert part is not None
-        self._watcher.start(chain.shown)
-        order = {"origin": chain.subject.origin, "subject": chain.subject.id, "part": part.name,
-                 **vars(self._effort), "finished": chain.results}  # fmt: skip
-        ticket = id(chain)
-        self._tickets[ticket] = chain
-        pool.submit(ticket, order)
+    def _job(self, course: _Course, part: Part) -> _Job:
+        subject, effort = course.subject, self._effort
+        finished = Finished.of(part, course.results)
+        key = (subject.origin[0], subject.id, part.name, effort.level, effort.device)
+        version = digest(code_version(part.run), digest_of(finished), digest_of(dict(subject.parameters)),
+                         *data_files(effort.data))  # fmt: skip
+        return _Job(course, part, finished, key, version)
 
-    def _take(self, event: Event) -> _Chain | None:
-        """Note what an event says; return the chain if it goes on."""
+    def _start(self, job: _Job, pool: Pool) -> None:
+        self._watcher.start(job.shown)
+        order = {"origin": job.course.subject.origin, "subject": job.course.subject.id, "part": job.part.name,
+                 **vars(self._effort), "finished": job.finished}  # fmt: skip
+        self._under_way[id(job)] = job
+        pool.submit(id(job), order)
+
+    def _take(self, event: Event) -> _Course | None:
+        """Note what an event says; return the route of a part that ended."""
         if event.fraction is not None:
             self.told(event.ticket, event.fraction)
             return None
         assert event.outcome is not None
-        chain = self._tickets.pop(event.ticket)
-        part = chain.next_part
-        assert part is not None
-        shown = chain.shown
-        chain.seconds[part.name] = event.outcome["seconds"]
+        job = self._under_way.pop(event.ticket)
+        course, name = job.course, job.part.name
+        course.seconds[name] = event.outcome["seconds"]
         if "failure" in event.outcome:
-            chain.failure = f"The part “{part.title}” {event.outcome['failure']}."
-            self._watcher.note(f"{chain.subject.id}, {chain.column}: {chain.failure}")
+            course.failures[name] = f"The part “{job.part.title}” {event.outcome['failure']}."
+            self._watcher.note(f"{course.subject.id}, {course.column}: {course.failures[name]}")
         else:
-            key, version = self._key(chain, part)
-            chain.results[part.name] = event.outcome["result"]
-            self._keep(key, dict(event.outcome), version)
-        self._watcher.finish(shown, reused=False)
-        return None if chain.failure else chain
-
-    def _key(self, chain: _Chain, part: Part) -> tuple[tuple[str, ...], str]:
-        """Return key and version, as they are before the part runs: it may change what it holds."""
-        if part.name in chain.keys:
-            return chain.keys[part.name]
-        subject, effort = chain.subject, self._effort
-        key = (subject.origin[0], subject.id, part.name, effort.level, effort.device)
-        version = digest(code_version(part.run), digest_of(chain.results), digest_of(dict(subject.parameters)),
-                         *data_files(effort.data))  # fmt: skip
-        chain.keys[part.name] = key, version
-        return key, version
+            course.results[name] = event.outcome["result"]
+            self._keep(job.key, dict(event.outcome), job.version)
+        self._watcher.finish(job.shown, reused=False)
+        return course
 
     def _keep(self, key: tuple[str, ...], outcome: dict[str, Any], version: str) -> None:
         try:

@@ -26,7 +26,7 @@ class Subject:
     id : str
         Unique within a run.
     routes : mapping of str to Route or Absent
-        Independent of each other; the parts of one run in order.
+        Independent of each other; so are parts, but for what one needs.
     origin : tuple of str
         ``("ledger",)``, ``("experiments",)`` or ``("file", path)``: where a worker process finds it by its id.
     parameters : mapping of str to str

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final, TextIO
 
 from etatrick.errors import shortened
-from etatrick.validation.claim import Progress, Setting
+from etatrick.validation.claim import Finished, Progress, Setting
 
 PAUSE: Final = 0.2  # seconds between two notices of progress
 
@@ -22,7 +22,7 @@ def perform(order: Mapping[str, Any], tell: Progress) -> dict[str, Any]:
     Parameters
     ----------
     order : mapping
-        ``origin``, ``subject``, ``part``, ``level``, ``device``, ``data``, and ``finished``, the earlier results.
+        ``origin``, ``subject``, ``part``, ``level``, ``device``, ``data``, and ``finished``, the results it needs.
     tell : callable
         Takes the fraction done.
 
@@ -51,7 +51,7 @@ def attempt(work: Callable[[Any], Any], order: Mapping[str, Any], tell: Progress
     began = time.perf_counter()
     outcome: dict[str, Any]
     try:
-        setting = Setting(order["level"], order["device"], tell, dict(order["finished"]), order["data"])
+        setting = Setting(order["level"], order["device"], tell, Finished(order["finished"]), order["data"])
         outcome = {"result": json.loads(json.dumps(work(setting)))}
         if not isinstance(outcome["result"], dict):
             raise TypeError(f"the part returned {type(outcome['result']).__name__}, not a dict")

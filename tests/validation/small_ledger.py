@@ -37,7 +37,10 @@ def conclude(results: Any) -> Finding:
 
 def small_claim(number: int) -> Claim:
     def route(*names: str) -> Route:
-        parts = [Part(name, f"draw {name}", draws(f"{number} {name}", 3000), 0.1) for name in names]
+        parts = [
+            Part(name, f"draw {name}", draws(f"{number} {name}", 3000), 0.1, names[:index])
+            for index, name in enumerate(names)
+        ]
         return Route(tuple(parts), conclude)
 
     return Claim(

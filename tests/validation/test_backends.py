@@ -38,7 +38,9 @@ def conclude(results):
     return Finding("checked", "by hand", summary="s", data=results)
 
 def route(*works):
-    return Route(tuple(Part(work.__name__, work.__name__, work) for work in works), conclude)
+    names = [work.__name__ for work in works]
+    parts = [Part(name, name, work, 1, tuple(names[:i])) for i, (name, work) in enumerate(zip(names, works))]
+    return Route(tuple(parts), conclude)
 
 C = Claim("tiny/c", "t", "$1$", "s", "equal", route(first, second), route(killed), route(hangs))
 """

@@ -28,7 +28,9 @@ class Laboratory:
         )  # fmt: skip
 
     def route(self, *names: str) -> Route:
-        return Route(tuple(Part(name, f"do {name}", self.work(name)) for name in names), self.conclude)
+        needs = {"c": ("b",)}
+        parts = [Part(name, f"do {name}", self.work(name), needs=needs.get(name, ())) for name in names]
+        return Route(tuple(parts), self.conclude)
 
     def work(self, name: str) -> Any:
         def run(setting: Setting) -> dict[str, Any]:
@@ -73,7 +75,7 @@ def test_parts_run_in_order_and_each_route_concludes_from_its_own() -> None:
     assert (evidence.claim, evidence.level, evidence.parameters) == ("lab/claim", "quick", {"x": "x > 0"})
 
 
-def test_a_part_is_told_how_to_run_and_what_its_route_has_found() -> None:
+def test_a_part_is_told_how_to_run_and_what_it_needs_of_its_route() -> None:
     lab = Laboratory()
     lab.claim.run("full", device="cuda:1")
     assert {(s.level, s.device) for s in lab.settings.values()} == {("full", "cuda:1")}
@@ -82,8 +84,22 @@ def test_a_part_is_told_how_to_run_and_what_its_route_has_found() -> None:
         "b": {},
         "c": {"b": {"value": "B", "saw": []}},
         "d": {},
-        "e": {"d": {"value": "D", "saw": []}},
+        "e": {},  # which does not say that it needs d
     }
+
+
+def test_a_result_that_was_not_asked_for_names_the_remedy() -> None:
+    with pytest.raises(InputError, match=r"needs=\('d',\)"):
+        Setting().finished["d"]
+
+
+@pytest.mark.parametrize("needs", [("later",), ("itself",), ("nobody",)])
+def test_a_part_can_need_earlier_parts_only(needs: tuple[str, ...]) -> None:
+    lab = Laboratory()
+    parts = (Part("first", "t", lab.work("first")), Part("itself", "t", lab.work("itself"), needs=needs),
+             Part("later", "t", lab.work("later")))  # fmt: skip
+    with pytest.raises(InputError, match="the parts before 'itself' are 'first'"):
+        Route(parts, lab.conclude)
 
 
 def test_a_part_cannot_add_to_the_results_of_its_route() -> None:

@@ -316,6 +316,14 @@ def test_an_experiment_writes_its_files_once_and_is_resumed(experiments: list[st
     assert len(experiments) == 2
 
 
+def test_parts_of_an_experiment_do_not_share_a_gpu_unless_told_to(experiments: list[str], tmp_path: Path) -> None:
+    """With one job they run in this process, where alone the small experiment is registered."""
+    arguments = ("experiment", "small-one", "--device", "meta", "--out", str(tmp_path / "out"))
+    assert run(*arguments).exit_code == 0
+    assert experiments == ["quick meta"]
+    assert run(*arguments, "--jobs", "2", "--fresh").exit_code == 1
+
+
 def test_help_is_quick() -> None:
     """Less than 0.3 s of processor time, the best of three."""
     code = (

@@ -251,42 +251,106 @@ def test_a_failure_is_the_verdict_of_its_column_alone(
     assert told.count("raised ValueError: no such luck") == 1
 
 
-def test_failures_are_tried_again_and_the_parts_before_them_are_kept(tmp_path: Path) -> None:
-    ran: list[str] = []
-    healthy: list[bool] = []
+def test_failures_are_tried_again_and_the_other_parts_are_kept(tmp_path: Path) -> None:
+    """First b fails, which c needs."""
+    folder = str(tmp_path)
 
     def work(name: str) -> Any:
         def run(setting: Setting) -> dict[str, Any]:
-            ran.append(name)
-            if name == "b" and not healthy:
+            _LOG.append(name)
+            if name == "b" and not Path(folder, "healthy").exists():
                 raise RuntimeError("not yet")
             return {}
 
         return run
 
-    def conclude(results: Any) -> Finding:
-        return Finding("checked", "by hand", summary="s")
-
-    route = Route(tuple(Part(name, name, work(name)) for name in "abc"), conclude)
-    claim = Claim("x/y", "t", "$1$", "s", "equal", route, Absent("-"), Absent("-"))
+    parts = tuple(Part(name, name, work(name), needs=("b",) if name == "c" else ()) for name in "abcd")
+    claim = Claim("x/y", "t", "$1$", "s", "equal", Route(parts, _concluded), Absent("-"), Absent("-"))
+    _LOG.clear()
     (entry,), _ = settle(tmp_path / "out", Plan(), [claim])
     assert "not yet" in entry.derived.summary
-    assert ran == ["a", "b"]
-    healthy.append(True)
-    ran.clear()
-    route_now = Route(
-        tuple(Part(name, name, part.run) for name, part in zip("abc", route.parts, strict=True)), conclude
-    )
-    (entry,), _ = settle(tmp_path / "out", Plan(fresh=False), [Claim(
-        "x/y", "t", "$1$", "s", "equal", route_now, Absent("-"), Absent("-"))])  # fmt: skip
+    assert sorted(_LOG) == ["a", "b", "d"]
+    Path(folder, "healthy").touch()
+    _LOG.clear()
+    (entry,), _ = settle(tmp_path / "out", Plan(), [claim])
     assert entry.holds
-    assert ran[-2:] == ["b", "c"]
+    assert _LOG == ["b", "c"]
+
+
+ROUTE = """
+import os, time
+from pathlib import Path
+from etatrick.validation.claim import Absent, Claim, Part, Route
+from etatrick.validation.evidence import Finding
+
+FOLDER = Path(os.environ["TOGETHER"])
+
+def both(name, other):
+    def run(setting):
+        (FOLDER / name).touch()
+        until = time.monotonic() + 60
+        while not (FOLDER / other).exists():
+            if time.monotonic() > until:
+                raise TimeoutError(f"{other} never ran beside {name}")
+            time.sleep(0.01)
+        return {"name": name}
+    return run
+
+def last(setting):
+    return {"name": "".join(setting.finished)}
+
+def fails(pause):
+    def run(setting):
+        time.sleep(pause)
+        raise ValueError(f"after {pause} s")
+    return run
+
+def conclude(results):
+    return Finding("checked", "by hand", summary=" ".join(result["name"] for result in results.values()))
+
+TOGETHER = Claim("x/together", "t", "$1$", "s", "equal", Route((
+    Part("a", "a", both("a", "b"), 0.1), Part("b", "b", both("b", "a"), 9), Part("c", "c", last, 1, ("b", "a"))),
+    conclude), Absent("-"), Absent("-"))
+FAILING = Claim("x/failing", "t", "$1$", "s", "equal", Route((
+    Part("slow", "slow", fails(0.5), 1), Part("fast", "fast", fails(0.0), 1)), conclude), Absent("-"), Absent("-"))
+"""
+
+
+def test_parts_of_a_route_run_side_by_side_unless_one_needs_another(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each of two parts waits for the other; results come in the order of the parts, whichever ended first."""
+    monkeypatch.setenv("TOGETHER", str(tmp_path))
+    file = tmp_path / "together.py"
+    file.write_text(ROUTE)
+    entries, _ = settle(tmp_path / "out", Plan(jobs=2), file=file)
+    found = {entry.claim: entry.derived.summary for entry in entries}
+    assert found["x/together"] == "a b ba"
+    assert "“slow” raised ValueError: after 0.5 s" in found["x/failing"]  # the first in order, not in time
+
+
+def test_the_part_that_most_wait_for_starts_first(tmp_path: Path) -> None:
+    """A part costs what it takes and what the longest line of parts after it takes."""
+    ran: list[str] = []
+
+    def work(name: str) -> Any:
+        def run(setting: Setting) -> dict[str, Any]:
+            ran.append(name)
+            return {}
+
+        return run
+
+    seconds = {"short": 1.0, "long": 5.0, "root": 2.0, "leaf": 4.0}
+    parts = tuple(Part(n, n, work(n), s, ("root",) if n == "leaf" else ()) for n, s in seconds.items())
+    claim = Claim("x/y", "t", "$1$", "s", "equal", Route(parts, _concluded), Absent("-"), Absent("-"))
+    settle(tmp_path / "out", Plan(), [claim])
+    assert ran == ["root", "long", "leaf", "short"]
 
 
 # --- what a part depends on ------------------------------------------------------------------------------------------
 
 
-def test_a_changed_constant_runs_that_part_and_what_follows_it(tmp_path: Path) -> None:
+def test_a_changed_constant_runs_that_part_and_what_needs_it(tmp_path: Path) -> None:
 
     def work(name: str, constant: float) -> Any:
         def run(setting: Setting) -> dict[str, Any]:
@@ -296,11 +360,13 @@ def test_a_changed_constant_runs_that_part_and_what_follows_it(tmp_path: Path) -
         return run
 
     def claim(constant: float) -> Claim:
-        solve = Route(tuple(Part(n, n, work(n, constant if n == "b" else 0.0)) for n in "abc"), _concluded)
+        needs = {"c": ("b",)}
+        parts = [Part(n, n, work(n, constant if n == "b" else 0.0), needs=needs.get(n, ())) for n in "abcd"]
+        solve = Route(tuple(parts), _concluded)
         return Claim("x/y", "t", "$1$", "s", "equal", Route((Part("z", "z", work("z", 0.0)),), _concluded), solve,
                      Absent("-"))  # fmt: skip
 
-    for constant, expected in ((1.0, "zabc"), (1.0, ""), (2.0, "bc"), (1.0, "bc")):
+    for constant, expected in ((1.0, "zabcd"), (1.0, ""), (2.0, "bc"), (1.0, "bc")):
         _LOG.clear()
         settle(tmp_path / "out", Plan(), [claim(constant)])
         assert "".join(sorted(_LOG)) == "".join(sorted(expected))

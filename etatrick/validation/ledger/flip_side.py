@@ -45,7 +45,7 @@ LOG_SUM_DUALITY: Final = Claim(
             Part("AdaTikhonov", "train networks: AdaTikhonov", _run("digits:ada_tikhonov"), 15),
             Part("AdaProx", "train networks: AdaProx", _run("digits:ada_prox"), 16),
             Part("η-trick", "train networks: η-trick", _run("digits:eta_trick"), 30),
-            Part("fixed rate", "train networks: fixed rate (control)", _run("digits:fixed_rate"), 18),
+            Part("fixed rate", "train networks: fixed rate (control)", _run("digits:fixed_rate"), 18, ("LogSum",)),
             Part("ℓ1 of equal slope", "train networks: ℓ1 (control)", _run("digits:equal_slope"), 14),
         ),
         _run("observed:conclude"),
