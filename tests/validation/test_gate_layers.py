@@ -201,6 +201,23 @@ def test_beta_bernoulli_pays_the_theory_s_divergence() -> None:
     assert np.allclose(2 * price, law.dual_at(mean / (1 - mean)), rtol=1e-8)
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize(("a", "b"), [(1e8, 1e-3), (1e4, 1.0), (1e-3, 50.0), (2.0, 1e5), (900.0, 1e-8), (0.313, 1.0)])
+def test_extreme_shapes_leave_chances_and_gradients_finite(a: float, b: float, dtype: torch.dtype) -> None:
+    """Against b·B(1 + 1/a, b) by scipy, but for what is lost where logarithms of Γ cancel; parameters begin single."""
+    from scipy.special import betaln, gammaln
+
+    gates = BetaBernoulliGates(1, a=a, b=b, generator=torch.Generator().manual_seed(0)).to(dtype)
+    mean, variance = gates.moments()
+    gates(torch.ones(1, 1, dtype=dtype)).sum().backward()
+    assert 0 <= mean.item() < 1
+    assert variance.item() >= 0
+    assert bool(torch.isfinite(torch.cat([gates.raw_a.grad, gates.raw_b.grad])).all())  # type: ignore[list-item]
+    wanted = float(np.exp(np.log(b) + betaln(1 + 1 / a, b)))
+    lost = 4 * torch.finfo(dtype).eps * abs(float(gammaln(b + 1 / a + 1)))
+    assert mean.item() == pytest.approx(wanted, rel=1e-6 + lost, abs=1e-7)
+
+
 def test_a_gate_of_the_prior_costs_nothing_and_is_removed() -> None:
     gates = BetaBernoulliGates(2, prior=5e-4, a=5e-4, b=1.0).double()
     assert float(gates.price().abs().max().detach()) < 1e-6  # parameters begin in single precision

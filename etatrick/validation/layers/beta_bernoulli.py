@@ -63,7 +63,8 @@ class BetaBernoulliGates(BernoulliGates):
 
         super().__init__(units, generator=generator)
         self.twin = BetaBernoulli(prior)
-        raw = [log(expm1(float(rule.exact(value)))) for rule, value in zip(SHAPES, (a, b), strict=True)]
+        shapes = [float(rule.exact(value)) for rule, value in zip(SHAPES, (a, b), strict=True)]
+        raw = [shape + log(-expm1(-shape)) for shape in shapes]  # the inverse of softplus, which cannot overflow
         self.raw_a, self.raw_b = (nn.Parameter(torch.full((self.units,), value)) for value in raw)
 
     def shapes(self) -> tuple[Tensor, Tensor]:
@@ -71,12 +72,12 @@ class BetaBernoulliGates(BernoulliGates):
         return softplus(self.raw_a), softplus(self.raw_b)
 
     def retained(self) -> Tensor:
-        """Return Eπ."""
+        """Return Eπ; at most the number next to 1, so that rounding leaves no variance below 0."""
         a, b = self.shapes()
         first = 1 + 1 / a
-        mean = torch.exp(b.log() + first.lgamma() + b.lgamma() - (first + b).lgamma())
-        edge = torch.finfo(mean.dtype).eps / 2
-        return mean.clamp(torch.finfo(mean.dtype).tiny, 1 - edge)
+        log_mean = first.lgamma() + (b + 1).lgamma() - (first + b).lgamma()
+        over = log_mean.detach() + torch.finfo(log_mean.dtype).eps / 2
+        return (log_mean - over.clamp_min_(0)).exp()
 
     def price(self) -> Tensor:
         """Return the divergence from the prior."""

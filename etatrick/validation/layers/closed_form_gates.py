@@ -2,7 +2,6 @@
 
 from abc import ABC, abstractmethod
 from functools import lru_cache
-from math import sqrt
 from typing import Any, Final, final
 
 import torch
@@ -128,8 +127,9 @@ class _Gated(NoisyWeights):
 
     def retained(self, input: Tensor) -> Tensor:
         """Return π̂, shape (in_features,), not differentiated."""
-        lengths = self.energy.lengths(input) * self.weight.detach().square().sum(0).sqrt()
-        return (lengths / sqrt(2 * self.lam)).clamp_max(1)
+        with torch.no_grad():
+            lengths = self.weight.square().sum(0).div_(2 * self.lam).sqrt_()
+            return lengths.mul_(self.energy.lengths(input)).clamp_max_(1)
 
     def cel0(self, input: Tensor) -> Tensor:
         """Return Σ CEL0(s_j‖β_j‖), differentiable in the weights."""

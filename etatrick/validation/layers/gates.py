@@ -53,13 +53,13 @@ class UnitGates(NoisyActivations):
         """Return the gates of evaluation, shape (units,)."""
 
     def noise(self, input: Tensor) -> Tensor:
-        """Draw one number in (0, 1) for each unit, in double precision."""
+        """Draw one number in [0, 1) for each unit, in double precision."""
         if input.shape[-1] != self.units:
             rule = f"these gates are for {self.units} units, the last axis"
             raise InputError(f"activations of shape {tuple(input.shape)}", rule, f"pass units={input.shape[-1]}")
         source = input.device if self.generator is None else self.generator.device
         drawn = torch.rand(self.units, generator=self.generator, dtype=torch.float64, device=source)
-        return drawn.clamp_min(2.0**-54).to(input.device)  # 0 has no logit
+        return drawn.to(input.device)
 
     def perturbed(self, input: Tensor, noise: Tensor) -> Tensor:
         """Return the gated activations."""
@@ -101,15 +101,15 @@ class BernoulliGates(UnitGates):
 
     @abstractmethod
     def retained(self) -> Tensor:
-        """Return the retain probability π of each unit, differentiable, shape (units,), inside (0, 1)."""
+        """Return the retain probability π of each unit, differentiable, shape (units,), in [0, 1]."""
 
     def gate(self, noise: Tensor) -> Tensor:
         """Return 0 or 1, with the gradient above."""
         pi = self.retained()
         fixed = pi.detach()
         drawn = (noise < fixed).to(pi.dtype)
-        slope = torch.where(drawn == 1, 0.5 / fixed, 0.5 / (1 - fixed))
-        return drawn + slope * (pi - fixed)
+        chance = (drawn - 1).add_(fixed).abs_()  # of what was drawn: π or 1 − π
+        return torch.addcdiv(drawn, pi - fixed, chance, value=0.5)
 
     def moments(self) -> tuple[Tensor, Tensor]:
         """Return π and π(1−π)."""

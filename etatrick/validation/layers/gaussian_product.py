@@ -111,9 +111,10 @@ class _GaussianProduct(torch.autograd.Function):
         context: Any, input: Tensor, weight: Tensor, variance: Tensor, bias: Tensor | None, noise: Tensor
     ) -> Tensor:
         square = input.square()
-        spread, slope = _deviation(square @ variance.T, noise)
+        spread = square @ variance.T
+        slope = _slope(spread, noise)
         context.save_for_backward(input, square, weight, variance, slope)
-        return _mean(input, weight, bias).addcmul_(spread, noise)
+        return _mean(input, weight, bias).addcmul_(spread, slope, value=2.0)
 
     @staticmethod
     @torch.autograd.function.once_differentiable
@@ -143,10 +144,11 @@ class _PowerProduct(torch.autograd.Function):
     ) -> Tensor:
         square = input.square().mul_(factor)
         variance = magnitude(weight, degree)
-        spread, slope = _deviation(square @ variance.T, noise)
+        spread = square @ variance.T
+        slope = _slope(spread, noise)
         context.save_for_backward(input, square, weight, variance, slope)
         context.degree, context.factor = degree, factor
-        return _mean(input, weight, bias).addcmul_(spread, noise)
+        return _mean(input, weight, bias).addcmul_(spread, slope, value=2.0)
 
     @staticmethod
     @torch.autograd.function.once_differentiable
@@ -176,9 +178,10 @@ class _RelativeProduct(torch.autograd.Function):
         square = input.square()
         half = log_alpha.exp().mul_(weight)  # of the variance's slope in the weight
         variance = half * weight
-        spread, slope = _deviation(square @ variance.T, noise)
+        spread = square @ variance.T
+        slope = _slope(spread, noise)
         context.save_for_backward(input, square, weight, half, variance, slope)
-        return _mean(input, weight, bias).addcmul_(spread, noise)
+        return _mean(input, weight, bias).addcmul_(spread, slope, value=2.0)
 
     @staticmethod
     @torch.autograd.function.once_differentiable
@@ -215,7 +218,6 @@ def _mean(input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
     return input @ weight.T if bias is None else torch.addmm(bias, input, weight.T)
 
 
-def _deviation(variance: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
-    """Return √v in the memory of v, and ε/(2√v), the slope of √v·ε in v; 0 where v is 0."""
-    spread = variance.sqrt_()
-    return spread, torch.div(noise, spread).mul_(0.5).nan_to_num_(nan=0.0, posinf=0.0, neginf=0.0)
+def _slope(variance: Tensor, noise: Tensor) -> Tensor:
+    """Return ε/(2√v), the slope of √v·ε in v, and 0 where v is 0; 2v times it is √v·ε."""
+    return variance.rsqrt().mul_(noise).mul_(0.5).nan_to_num_(nan=0.0, posinf=0.0, neginf=0.0)

@@ -2,7 +2,7 @@
 
 from functools import lru_cache
 from math import log
-from typing import TYPE_CHECKING, final
+from typing import TYPE_CHECKING, Final, final
 
 import torch
 from torch import Tensor, nn
@@ -13,6 +13,9 @@ from etatrick.validation.layers.quadrature_atoms import fewest_atoms, gauss_lege
 
 if TYPE_CHECKING:
     from etatrick.theory.gates.laws import HardConcrete
+
+LEAST: Final = 2.0**-54
+"""Stands for a drawn 0, which has no logit; half of the step between uniform numbers."""
 
 
 @final
@@ -68,7 +71,8 @@ class HardConcreteGates(UnitGates):
 
     def gate(self, noise: Tensor) -> Tensor:
         """Return the stretched and clipped gates; the gradient is that of the path."""
-        raw = torch.sigmoid((torch.logit(noise).to(self.log_a.dtype) + self.log_a) / self.twin.beta)
+        logit = torch.logit(noise, LEAST).to(self.log_a.dtype)
+        raw = torch.sigmoid((logit + self.log_a) / self.twin.beta)
         return self._stretched(raw).clamp(0, 1)
 
     def moments(self) -> tuple[Tensor, Tensor]:

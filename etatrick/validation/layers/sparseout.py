@@ -164,32 +164,34 @@ class Sparseout(NoisyActivations):
 
 
 class _ScaledNoise(torch.autograd.Function):
-    """ã = a + sgn(a)|a|^{q/2}·n with one product in the backward pass."""
+    """ã = a + a·r for the relative noise r = |a|^{q/2−1}·n, and ∂ã/∂a = 1 + slope·r in one pass over the gradient."""
 
     generate_vmap_rule = True
 
     @staticmethod
     def forward(a: Tensor, n: Tensor, q: float, slope: float) -> tuple[Tensor, Tensor]:
-        """Return ã and ∂ã/∂a."""
+        """Return ã and r."""
         if q == 2:
-            factor = n + 1
-            return a * factor, factor
+            return a * (n + 1), n.clone()
         relative = (power(a.abs(), q / 2 - 1) * n).nan_to_num_(0.0, 0.0, 0.0)  # no noise at exactly 0
-        return torch.addcmul(a, a, relative), relative.mul_(slope).add_(1)
+        return torch.addcmul(a, a, relative), relative
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, Tensor]) -> None:
-        """Keep ∂ã/∂a."""
+        """Keep r."""
         ctx.set_materialize_grads(False)
+        ctx.slope = inputs[3]
         ctx.mark_non_differentiable(output[1])
         ctx.save_for_backward(output[1])
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, slope: Tensor | None, _: None) -> tuple[Tensor | None, None, None, None]:
+    def backward(ctx: Any, gradient: Tensor | None, _: None) -> tuple[Tensor | None, None, None, None]:
         """Return the gradient for a."""
-        (factor,) = ctx.saved_tensors
-        return None if slope is None else slope * factor, None, None, None
+        (relative,) = ctx.saved_tensors
+        if gradient is None:
+            return None, None, None, None
+        return torch.addcmul(gradient, gradient, relative, value=ctx.slope), None, None, None
 
 
 def power(base: Tensor, exponent: float) -> Tensor:
