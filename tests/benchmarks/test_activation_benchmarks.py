@@ -1,11 +1,11 @@
 """Step time of noise on activations as a ratio to plain backprop in the same run; figures, and only gross ceilings."""
 
-import time
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 import torch
+from step_ratio import record_ratio
 from torch import nn
 
 from etatrick.validation.layers import (
@@ -24,7 +24,7 @@ from etatrick.validation.seeding import seed
 
 pytestmark = pytest.mark.slow
 
-PIXELS, BATCH, ROUNDS = 784, 128, 60
+PIXELS, BATCH = 784, 128
 NOISE = torch.Generator().manual_seed(seed("activation benchmarks", "noise"))
 
 LAYERS: dict[str, tuple[Callable[[int], nn.Module], float | None]] = {
@@ -59,39 +59,25 @@ def step_of(hidden: int, layer: nn.Module, decoder: nn.Module | None = None) -> 
     return step
 
 
-def best_times(steps: dict[str, Callable[[], None]], rounds: int = ROUNDS) -> dict[str, float]:
-    """Return the least process time of each, interleaved, in seconds."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    best = dict.fromkeys(steps, float("inf"))
-    for _ in range(rounds):
-        for name, step in steps.items():
-            begin = time.process_time()
-            step()
-            best[name] = min(best[name], time.process_time() - begin)
-    torch.set_num_threads(threads)
-    return best
-
-
-def record(benchmark: Any, step: Callable[[], None], times: dict[str, float], goal: float | None) -> None:
-    ratio = times["noisy"] / times["plain"]
-    benchmark.extra_info.update(ratio=ratio, goal=goal, plain_ms=1e3 * times["plain"], noisy_ms=1e3 * times["noisy"])
-    benchmark.pedantic(step, rounds=3)
-    assert ratio < 2  # a figure, not a verdict: other work on the machine moves it by several per cent
+def plain(hidden: int) -> Callable[[], None]:
+    """Return one step without noise."""
+    return step_of(hidden, nn.Identity())
 
 
 @pytest.mark.parametrize("hidden", [1024, 2048])
 @pytest.mark.parametrize("name", LAYERS)
 def test_noise_on_the_hidden_layer(benchmark: Any, name: str, hidden: int) -> None:
-    """Goals: 1.10 for dropout and Sparseout, 1.05 for gates per unit."""
+    """Goals: 1.10 for dropout and Sparseout, 1.05 for gates per unit; a figure, so that only gross excess fails."""
     build, goal = LAYERS[name]
-    steps = {"plain": step_of(hidden, nn.Identity()), "noisy": step_of(hidden, build(hidden))}
-    record(benchmark, steps["noisy"], best_times(steps), goal)
+    found = record_ratio(benchmark, lambda: step_of(hidden, build(hidden)), lambda: plain(hidden), goal)
+    assert found < 2
 
 
 @pytest.mark.parametrize("hidden", [1024, 2048])
 def test_closed_form_gates(benchmark: Any, hidden: int) -> None:
     """The gates need the length of each of the decoder's columns: a pass over its weights."""
-    gated = SampledGatesLinear(hidden, PIXELS, lam=0.5, generator=NOISE)
-    steps = {"plain": step_of(hidden, nn.Identity()), "noisy": step_of(hidden, nn.Identity(), gated)}
-    record(benchmark, steps["noisy"], best_times(steps), 1.05)
+
+    def gated() -> Callable[[], None]:
+        return step_of(hidden, nn.Identity(), SampledGatesLinear(hidden, PIXELS, lam=0.5, generator=NOISE))
+
+    assert record_ratio(benchmark, gated, lambda: plain(hidden), 1.05) < 2

@@ -1,11 +1,11 @@
 """Steps of an auto-encoder whose decoder has noisy weights, as ratios to plain backpropagation in the same run."""
 
-import time
 from collections.abc import Callable
 from typing import Any, Final
 
 import pytest
 import torch
+from step_ratio import least_times, record_ratio
 from torch import nn
 
 from etatrick.validation.layers import (
@@ -19,7 +19,7 @@ from etatrick.validation.layers import (
     VariationalLinear,
 )
 
-BATCH, VISIBLE, HIDDEN, ROUNDS = 128, 784, 1024, 60
+BATCH, VISIBLE, HIDDEN = 128, 784, 1024
 DECODERS: Final[dict[str, tuple[Callable[[int, int], nn.Module], float]]] = {
     "bridgeout, two matmuls, q=1": (lambda a, b: BridgeoutLinear(a, b, q=1.0), 1.8),
     "bridgeout, two matmuls, q=1.5": (lambda a, b: BridgeoutLinear(a, b, q=1.5), 1.8),
@@ -51,30 +51,11 @@ def stepper(decoder: Callable[[int, int], nn.Module]) -> Callable[[], None]:
     return step
 
 
-def ratio(step: Callable[[], None], reference: Callable[[], None]) -> float:
-    """Return the ratio of the least processor times of interleaved calls."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        best = [float("inf"), float("inf")]
-        for _ in range(ROUNDS):
-            for index, call in enumerate((step, reference)):
-                begin = time.process_time()
-                call()
-                best[index] = min(best[index], time.process_time() - begin)
-    finally:
-        torch.set_num_threads(threads)
-    return best[0] / best[1]
-
-
 @pytest.mark.parametrize("name", list(DECODERS))
 def test_a_step_costs_at_most_its_goal(name: str, benchmark: Any) -> None:
     """A quarter is allowed on top of the goal, for machines that do other work; the ratio itself is recorded."""
     decoder, goal = DECODERS[name]
-    step = stepper(decoder)
-    found = ratio(step, stepper(nn.Linear))
-    benchmark.extra_info["ratio"], benchmark.extra_info["goal"] = found, goal
-    benchmark(step)
+    found = record_ratio(benchmark, lambda: stepper(decoder), lambda: stepper(nn.Linear), goal)
     assert found <= 1.25 * goal, (found, goal)
 
 
@@ -88,4 +69,5 @@ def test_a_mask_of_weights_costs_less_than_torch_s_bernoulli(retain: float) -> N
     def theirs() -> None:
         weight.bernoulli_(retain)
 
-    assert ratio(ours, theirs) < 1
+    mine, other = least_times([ours, theirs], rounds=60)
+    assert mine < other

@@ -12,6 +12,7 @@ from etatrick.errors import InputError
 from etatrick.validation.claim import Setting
 from etatrick.validation.evidence import Finding
 from etatrick.validation.experiments import sparseout_hoyer, sparseout_steps
+from etatrick.validation.experiments.decisions import side
 from etatrick.validation.experiments.sparseout_autoencoder import (
     AutoEncoders,
     Sparseout,
@@ -120,14 +121,22 @@ def results() -> dict[str, Any]:
         found = {part.name: part.run(Setting()) for part in sparseout_hoyer.EXPERIMENT.route.parts}
     rng = np.random.default_rng(0)
     for label in ("toy", "images"):
-        runs = found[label]["runs"]
-        for variant, run in runs.items():
+        for variant in sparseout_hoyer.VARIANTS:
             line = np.array([0.9, 0.7, 0.5, 0.4, 0.3]) if variant != "true gradient" else [0.5, 0.5, 0.6, 0.5, 0.4]
-            run["hoyer"] = (line + rng.normal(scale=1e-3, size=(4, 5))).tolist()
+            put(found, label, variant, "hoyer", line + rng.normal(scale=1e-3, size=(4, 5)))
         size = rng.uniform(1, 2, (4, 5))
-        runs["detached"]["size"] = size.tolist()
-        runs["true gradient"]["size"] = (size * [9.0, 3.0, 1.0, 0.6, 0.4]).tolist()
+        put(found, label, "detached", "size", size)
+        put(found, label, "true gradient", "size", size * [9.0, 3.0, 1.0, 0.6, 0.4])
     return reread(found)
+
+
+def put(results: dict[str, Any], label: str, variant: str, measure: str, table: Any) -> None:
+    """Replace a measure, a row for each seed and a column for each q, where the parts keep it."""
+    if label == "toy":
+        results["toy"][variant][measure] = np.asarray(table).tolist()
+        return
+    for q, column in zip(sparseout_hoyer.EXPONENTS, np.transpose(table), strict=True):
+        results[f"images, {variant}, q = {q:g}"][measure] = column.tolist()
 
 
 def redrawn(finding: Finding) -> None:
@@ -142,30 +151,35 @@ def test_sparsity_is_concluded_and_drawn(results: dict[str, Any]) -> None:
     redrawn(found)
 
 
-@pytest.mark.parametrize(("path", "value", "named"), [
-    (("toy", "runs", "detached", "hoyer"), [[0.9, 0.7, up, 0.4, 0.3] for up in (0.74, 0.75, 0.75, 0.74)], "detached"),
-    (("images", "runs", "true gradient", "hoyer"), [[0.9, 0.7, 0.5, 0.4, 0.3], [0.9, 0.7, 0.51, 0.4, 0.3]], "true"),
-    (("toy", "runs", "true gradient, unit decoders", "hoyer"), [[0.4, 0.5, 0.6, 0.7, 0.8], [0.4, 0.5, 0.6, 0.7, 0.81]],
+@pytest.mark.parametrize(("place", "table", "named"), [
+    (("toy", "detached", "hoyer"), [[0.9, 0.7, up, 0.4, 0.3] for up in (0.74, 0.75, 0.75, 0.74)], "detached"),
+    (("images", "true gradient", "hoyer"), [[0.9, 0.7, up, 0.4, 0.3] for up in (0.5, 0.51, 0.5, 0.51)], "true"),
+    (("toy", "true gradient, unit decoders", "hoyer"), [[0.4, 0.5, 0.6, 0.7, up] for up in (0.8, 0.81, 0.8, 0.81)],
      "unit"),
-    (("toy", "runs", "true gradient", "size"), [[0.01, 3.0, 1.5, 0.1, 0.1]] * 4, "q = 1"),
-    (("drift", "mean"), [9.0] * 20, "drift"),
-    (("drift", "largest"), [1e-3] * 20, "detached"),
+    (("toy", "true gradient", "size"), [[0.01, 3.0, 1.5, 0.1, 0.1]] * 4, "q = 1"),
+    (("images", "true gradient", "size"), [[0.01, 3.0, 1.5, 0.1, 0.1]] * 4, "q = 1"),
 ])  # fmt: skip
 def test_one_wrong_quantity_refutes_and_is_named(
-    results: dict[str, Any], path: tuple[str, ...], value: Any, named: str
+    results: dict[str, Any], place: tuple[str, str, str], table: Any, named: str
 ) -> None:
     again = copy.deepcopy(results)
-    place: Any = again
-    for step in path[:-1]:
-        place = place[step]
-    place[path[-1]] = value
+    put(again, *place, table)
+    found = sparseout_hoyer.conclude(again)
+    assert found.status == "refuted"
+    assert any(named in row for row in found.witness)
+
+
+@pytest.mark.parametrize(("measure", "value", "named"), [("mean", 9.0, "drift"), ("largest", 1e-3, "detached")])
+def test_a_wrong_drift_refutes_and_is_named(results: dict[str, Any], measure: str, value: float, named: str) -> None:
+    again = copy.deepcopy(results)
+    again["drift"][measure] = [value] * 20
     found = sparseout_hoyer.conclude(again)
     assert found.status == "refuted"
     assert any(named in row for row in found.witness)
 
 
 def test_the_settings_are_the_variants_by_exponent() -> None:
-    law = sparseout_hoyer._noise(torch.zeros(0, dtype=FLOAT))
+    law = sparseout_hoyer._noise(torch.zeros(0, dtype=FLOAT), sparseout_hoyer.SETTINGS)
     count = len(sparseout_hoyer.EXPONENTS)
     assert law.q.tolist() == list(sparseout_hoyer.EXPONENTS) * 4
     for index, variant in enumerate(sparseout_hoyer.VARIANTS):
@@ -178,14 +192,15 @@ def test_the_settings_are_the_variants_by_exponent() -> None:
 # --- step times ---------------------------------------------------------------------------------------------------
 
 
-def steps(factor: float = 1.05, costly: float = 90.0) -> dict[str, Any]:
+def steps(factor: float = 1.05, costly: float = 90.0, spread: float = 0.01) -> dict[str, Any]:
     found = {}
     for width in sparseout_steps.WIDTHS:
         base = 0.01 * width / 1024
-        found[str(width)] = {
-            "backprop": base, "Dropout": factor * base, "Sparseout": 1.02 * base, "Bridgeout, two matmuls": 1.6 * base,
-            sparseout_steps.EXTRAPOLATED: costly * base, "measured": {"2": 0.1, "6": 0.2},
-        }  # fmt: skip
+        found[str(width)] = [
+            {"backprop": base, "Dropout": shift * factor * base, "Sparseout": 1.02 * base,
+             "Bridgeout, two matmuls": 1.6 * base, sparseout_steps.EXTRAPOLATED: costly * base}
+            for shift in (1 - spread, 1 + spread) for _ in range(4)
+        ]  # fmt: skip
     return {"timed": {"steps": found, "device": "CPU", "torch": "2", "batch": 128, "seconds": 1.0}}
 
 
@@ -193,10 +208,32 @@ def test_step_times_are_concluded_and_drawn() -> None:
     found = sparseout_steps.conclude(steps())
     assert found.status == "checked", found.summary
     redrawn(found)
-    published = {(row[0], row[1]): row[4] for row in found.tables[0].rows}
+    published = {(row[0], row[1]): row[5] for row in found.tables[0].rows}
     rounded = {key: round(float(value), 2) for key, value in published.items() if isinstance(value, float)}
     assert rounded[1024, "Sparseout"] == 1.12
     assert rounded[2048, sparseout_steps.EXTRAPOLATED] == 10.21
+
+
+def test_step_times_on_both_sides_of_a_threshold_decide_nothing() -> None:
+    found = sparseout_steps.conclude(steps(factor=1.1, spread=0.05))
+    assert found.status == "unknown"
+    assert "1024: Dropout / backprop, at most 1.1" in found.summary
+
+
+@pytest.mark.parametrize(("values", "outcome", "p_value"), [
+    ([1.0] * 5, "below", 1 / 32), ([3.0] * 5, "above", 1 / 32), ([1.0] * 4, "undecided", 1 / 16),
+    ([1.0] * 7 + [3.0], "below", 9 / 256), ([1.0] * 6 + [3.0] * 2, "undecided", 37 / 256), ([2.0] * 9, "undecided", 1),
+    ([2.0] + [1.0] * 5, "below", 1 / 32),
+])  # fmt: skip
+def test_sides_are_decided_by_the_binomial_law_of_signs(values: list[float], outcome: str, p_value: float) -> None:
+    found = side(values, 2.0)
+    assert (found["outcome"], found["p_value"]) == (outcome, pytest.approx(p_value, rel=1e-12))
+
+
+@pytest.mark.parametrize("values", [[], [1.0, float("nan")], [[1.0]]])
+def test_sides_need_finite_numbers(values: Any) -> None:
+    with pytest.raises(InputError, match="needs a list of finite numbers"):
+        side(values, 1.0)
 
 
 @pytest.mark.parametrize("wrong", [{"factor": 1.3}, {"costly": 3.0}])
@@ -208,15 +245,17 @@ def test_steps_are_timed_for_every_method(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr(sparseout_steps, "WIDTHS", (16,))
     monkeypatch.setattr(sparseout_steps, "BATCH", 8)
     monkeypatch.setattr(sparseout_steps, "INPUTS", 12)
-    monkeypatch.setattr(sparseout_steps, "ROUNDS", {"quick": 2})
+    monkeypatch.setattr(sparseout_steps, "ROUNDS", 2)
+    monkeypatch.setattr(sparseout_steps, "NETWORKS", {"quick": 3})
     threads = torch.get_num_threads()
-    found = sparseout_steps.timed(Setting())["steps"]["16"]
+    networks = sparseout_steps.timed(Setting())["steps"]["16"]
     assert torch.get_num_threads() == threads
-    assert set(found) == {
-        *sparseout_steps.CHEAP,
-        "backprop",
-        "torch's nn.Dropout",
-        sparseout_steps.EXTRAPOLATED,
-        "measured",
-    }
-    assert all(found[name] > 0 for name in sparseout_steps.CHEAP)
+    assert len(networks) == 3
+    for found in networks:
+        assert set(found) == {
+            *sparseout_steps.CHEAP,
+            "backprop",
+            "torch's nn.Dropout",
+            sparseout_steps.EXTRAPOLATED,
+        }
+        assert all(found[name] > 0 for name in sparseout_steps.CHEAP)

@@ -199,8 +199,8 @@ def dropconnect() -> dict[str, Any]:
         patch.setattr(dropconnect_dropout, "SIZES", {"quick": (2, 3, 8, 3)})
         patch.setattr(dropconnect_dropout, "NETWORKS", 3)
         results = {part.name: part.run(Setting()) for part in dropconnect_dropout.EXPERIMENT.route.parts}
-    for part in results["trained"]["inputs"].values():
-        for run in part["runs"].values():
+    for name, run in results.items():
+        if name != "enumeration":
             run["values"], run["excess"] = [run["optimum_values"]] * 4, [1e-3, 2e-3, 1e-3, 2e-3]
     return reread(results)
 
@@ -212,8 +212,9 @@ def test_minima_without_masks_tell_incoming_weights_apart_only_where_inputs_are_
     found = dropconnect_dropout.conclude({k: {**v, "seconds": 1.0} for k, v in dropconnect.items()})
     assert found.status == "checked", found.summary
     redrawn(found)
-    for name, part in dropconnect["trained"]["inputs"].items():
-        gaps = {m: run["minimum"] / part["closed"] - 1 for m, run in part["runs"].items()}
+    for name in dropconnect_dropout.INPUTS:
+        runs = {m: dropconnect[f"{name} inputs, {m}"] for m in dropconnect_dropout.METHODS}
+        gaps = {m: run["minimum"] / run["closed"] - 1 for m, run in runs.items()}
         assert abs(gaps["dropout"]) < 1e-7
         assert abs(gaps["DropConnect, outgoing"]) < 1e-7
         assert (abs(gaps["DropConnect, incoming"]) > 1e-2) == (name == "correlated")
@@ -249,8 +250,8 @@ def test_masked_passes_have_the_mean_of_the_plain_network(method: str) -> None:
 
 
 @pytest.mark.parametrize(("path", "value"), [
-    (("trained", "inputs", "white", "runs", "DropConnect, incoming", "values"), [[0.0] * 2] * 4),
-    (("trained", "inputs", "correlated", "runs", "dropout", "excess"), FAR),
+    (("white inputs, DropConnect, incoming", "values"), [[0.0] * 2] * 4),
+    (("correlated inputs, dropout", "excess"), FAR),
     (("enumeration", "white", "DropConnect, outgoing"), [[2.0, 1.0]] * 3),
 ])  # fmt: skip
 def test_one_wrong_dropconnect_quantity_refutes(dropconnect: dict[str, Any], path: tuple[str, ...], value: Any) -> None:

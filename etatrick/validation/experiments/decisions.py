@@ -1,4 +1,4 @@
-"""What a list of equivalence and trend tests decides together: the status, what came out wrong, and their table."""
+"""What a list of tests decides together, with the tests of trends and sides that equivalence does not cover."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -119,3 +119,44 @@ def trend(samples: "ArrayLike", *, level: float = 0.05) -> dict[str, Any]:
         outcome, p_value = "not decreasing", float(rises.min())
     return {"outcome": outcome, "largest": float(mean.max()), "steps": mean.tolist(), "margin": 0.0,
             "p_value": p_value, "seeds": len(values)}  # fmt: skip
+
+
+def side(samples: "ArrayLike", limit: float, *, level: float = 0.05) -> dict[str, Any]:
+    """Test on which side of a limit the median lies, by the signs of the distances: outliers have no more weight.
+
+    Parameters
+    ----------
+    samples : array_like, shape (n,)
+        Independent measurements.
+    limit : float
+    level : float
+        Significance level, one-sided; 5 measurements can decide at 0.05.
+
+    Returns
+    -------
+    dict
+        JSON-ready: ``outcome`` *below*, *above* or *undecided*, ``largest`` (the median), ``margin`` (the limit),
+        ``p_value`` of the side on which most lie, ``seeds``.
+
+    Raises
+    ------
+    InputError
+        If there are no measurements, or some are not finite.
+
+    Examples
+    --------
+    >>> side([1.01, 1.04, 1.02, 1.05, 1.03, 1.4, 1.02, 1.03], 1.1)["outcome"]
+    'below'
+    >>> side([1.01, 1.2], 1.1)["outcome"]
+    'undecided'
+    """
+    from scipy.special import bdtr
+
+    values = np.asarray(samples, dtype=np.float64)
+    if values.ndim != 1 or not len(values) or not np.isfinite(values).all():
+        raise InputError(f"samples of shape {values.shape}", "needs a list of finite numbers", "measure again")
+    under, over = int((values < limit).sum()), int((values > limit).sum())
+    p_value = float(bdtr(min(under, over), under + over, 0.5)) if under + over else 1.0
+    outcome = "undecided" if p_value > level else "below" if under > over else "above"
+    return {"outcome": outcome, "largest": float(np.median(values)), "margin": float(limit), "p_value": p_value,
+            "seeds": len(values)}  # fmt: skip

@@ -1,6 +1,7 @@
 """DropConnect against Dropout: the same objective on outgoing weights, another one on incoming weights."""
 
 from collections.abc import Callable
+from functools import partial
 from itertools import product
 from typing import TYPE_CHECKING, Any, Final
 
@@ -27,6 +28,7 @@ SIZES: Final = {"quick": (4, 6, 24, 8), "full": (20, 30, 200, 40)}  # outputs, i
 SEEDS: Final = {"quick": 8, "full": 16}
 STEPS: Final = {"quick": 2_500, "full": 20_000}
 RATE: Final = 0.02
+COST: Final = dict(zip(METHODS, (2.0, 4.0, 5.0), strict=True))  # seconds, quick
 NETWORKS: Final = 20  # small networks whose masks are enumerated
 # fixed before any run
 EXACT: Final = 1e-12  # relative
@@ -74,34 +76,27 @@ def inputs(name: str, rows: int, examples: int, rng: np.random.Generator) -> "Fl
     return white
 
 
-def trained(setting: Setting) -> dict[str, Any]:
-    """Train with random masks per example, many seeds in one batch, and find each method's own optimum by L-BFGS."""
+def trained(name: str, method: str, setting: Setting) -> dict[str, Any]:
+    """Train with random masks per example, many seeds in one batch, and find the method's own optimum by L-BFGS."""
     import torch
 
     from etatrick.numerics import dropblock_minimizer
 
     rows, columns, examples, hidden = SIZES[setting.level]
-    found: dict[str, Any] = {}
-    for place, name in enumerate(INPUTS):
-        rng = np.random.default_rng(seed("dropconnect", "data", name, setting.level))
-        X = inputs(name, columns, examples, rng)
-        Y = rng.normal(size=(rows, columns)) @ X / np.sqrt(columns) + 0.1 * rng.normal(size=(rows, examples))
-        data = [torch.tensor(array, device=setting.device) for array in (Y, X)]
-        closed = dropblock_minimizer(Y, 1, RETAIN, hidden, X)
-        predicted = np.zeros(min(rows, examples))
-        predicted[: len(closed.singular_values)] = closed.singular_values[: len(predicted)]
-        runs = {}
-        for index, method in enumerate(METHODS):
-            best, values = _optimum(method, data[0], data[1], hidden)
-            share = (place * len(METHODS) + index) / (len(INPUTS) * len(METHODS))
-            U, V = _sgd(method, data[0], data[1], hidden, setting, share)
-            excess = _objective(method, data[0], data[1], U, V).cpu().numpy() / best - 1
-            singular = torch.linalg.svdvals(U @ V.mT @ data[1]).cpu().numpy()
-            runs[method] = {"minimum": best, "optimum_values": values, "excess": excess.tolist(),
-                            "values": singular.tolist()}  # fmt: skip
-        norm = float(np.linalg.norm(Y, 2))
-        found[name] = {"runs": runs, "closed": closed.objective, "predicted": predicted.tolist(), "norm": norm}
-    return {"inputs": found}
+    rng = np.random.default_rng(seed("dropconnect", "data", name, setting.level))
+    X = inputs(name, columns, examples, rng)
+    Y = rng.normal(size=(rows, columns)) @ X / np.sqrt(columns) + 0.1 * rng.normal(size=(rows, examples))
+    data = [torch.tensor(array, device=setting.device) for array in (Y, X)]
+    closed = dropblock_minimizer(Y, 1, RETAIN, hidden, X)
+    predicted = np.zeros(min(rows, examples))
+    predicted[: len(closed.singular_values)] = closed.singular_values[: len(predicted)]
+    best, values = _optimum(method, data[0], data[1], hidden)
+    U, V = _sgd(method, data[0], data[1], hidden, setting)
+    excess = _objective(method, data[0], data[1], U, V).cpu().numpy() / best - 1
+    singular = torch.linalg.svdvals(U @ V.mT @ data[1]).cpu().numpy()
+    norm = float(np.linalg.norm(Y, 2))
+    return {"minimum": best, "optimum_values": values, "excess": excess.tolist(), "values": singular.tolist(),
+            "closed": closed.objective, "predicted": predicted.tolist(), "norm": norm}  # fmt: skip
 
 
 def _objective(method: str, Y: "Tensor", X: "Tensor", U: "Tensor", V: "Tensor") -> "Tensor":
@@ -133,36 +128,38 @@ def _optimum(method: str, Y: "Tensor", X: "Tensor", hidden: int) -> tuple[float,
     return float(values.min()), torch.linalg.svdvals(U @ V.mT @ X)[0].cpu().tolist()
 
 
-def _sgd(
-    method: str, Y: "Tensor", X: "Tensor", hidden: int, setting: Setting, share: float
-) -> "tuple[Tensor, Tensor]":  # fmt: skip
-    """Train S networks with Adam under fresh masks per example; the rate falls linearly to 0."""
+def _sgd(method: str, Y: "Tensor", X: "Tensor", hidden: int, setting: Setting) -> "tuple[Tensor, Tensor]":
+    """Train S networks in single precision with Adam, fresh masks per example; the rate falls linearly to 0."""
     import torch
 
-    steps, parts = STEPS[setting.level], len(INPUTS) * len(METHODS)
+    steps = STEPS[setting.level]
     numbers = [seed("dropconnect", method, s) for s in range(SEEDS[setting.level])]
     generators = [torch.Generator().manual_seed(number) for number in numbers]
     U, V = (
         torch.stack([torch.randn((size, hidden), generator=g, dtype=Y.dtype) for g in generators])
-        .div(2 * size**0.5).to(Y.device).requires_grad_() for size in (len(Y), len(X))
+        .div(2 * size**0.5).float().to(Y.device).requires_grad_() for size in (len(Y), len(X))
     )  # fmt: skip
+    targets, given = Y.float(), X.float()
     optimizer = torch.optim.Adam([U, V], lr=RATE)
     for step in range(steps):
         optimizer.param_groups[0]["lr"] = RATE * (1 - step / steps)
         optimizer.zero_grad()
-        loss = ((Y - MASKED[method](U, V, X, generators)) ** 2).sum()
+        loss = ((targets - MASKED[method](U, V, given, generators)) ** 2).sum()
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
         if step % 100 == 0:
-            setting.progress(share + step / steps / parts)
-    return U.detach(), V.detach()
+            setting.progress(step / steps)
+    return U.detach().to(Y), V.detach().to(Y)
 
 
 def _kept(generators: "list[Generator]", shape: tuple[int, ...], like: "Tensor") -> "Tensor":
+    """Return masks of 0 and 1/θ, a generator's along the first axis."""
     import torch
 
-    drawn = torch.stack([torch.rand(shape, generator=g) for g in generators]).to(like.device)
-    return (drawn < RETAIN).to(like.dtype) / RETAIN
+    from etatrick.validation.layers.random_words import random_words, scaled_switches
+
+    words = torch.stack([random_words(shape, RETAIN, g, like.device) for g in generators])
+    return scaled_switches(words, RETAIN, 1 / RETAIN, like.dtype)
 
 
 def _dropout(U: "Tensor", V: "Tensor", X: "Tensor", generators: "list[Generator]") -> "Tensor":
@@ -183,8 +180,13 @@ def _incoming(U: "Tensor", V: "Tensor", X: "Tensor", generators: "list[Generator
 MASKED: Final = dict(zip(METHODS, (_dropout, _outgoing, _incoming), strict=True))
 
 
+def _part(name: str, method: str) -> str:
+    return f"{name} inputs, {method}"
+
+
 def conclude(results: Results) -> Finding:
     """Conclude *checked* if outgoing weights give Dropout, and incoming ones do so on white inputs only."""
+    runs = {name: {method: results[_part(name, method)] for method in METHODS} for name in INPUTS}
     tests: dict[str, Any] = {}
     gaps: dict[str, float] = {}
     for name in INPUTS:
@@ -196,9 +198,8 @@ def conclude(results: Results) -> Finding:
             test = {"outcome": "agrees" if gap.max() <= EXACT else "differs", "largest": float(gap.max()),
                     "margin": EXACT, "p_value": None, "seeds": len(gap)}  # fmt: skip
             tests[f"all masks, {name} inputs: {method} / dropout − 1"] = (wanted, test)
-        found = results["trained"]["inputs"][name]
-        far = VALUE_MARGIN * found["norm"]
-        for method, run in found["runs"].items():
+        for method, run in runs[name].items():
+            far = VALUE_MARGIN * run["norm"]
             at = f"trained, {name} inputs, {method}"
             wanted = "differs" if (name, method) == (INPUTS[0], METHODS[2]) else "agrees"
             tests[f"{at}: excess over its own minimum"] = (
@@ -206,7 +207,7 @@ def conclude(results: Results) -> Finding:
             tests[f"{at}: singular values − its own optimum"] = (
                 "agrees", equivalence(run["values"], run["optimum_values"], margin=far).to_json())  # fmt: skip
             tests[f"{at}: singular values − dropout's closed form"] = (
-                wanted, equivalence(run["values"], found["predicted"], margin=far).to_json())  # fmt: skip
+                wanted, equivalence(run["values"], run["predicted"], margin=far).to_json())  # fmt: skip
     decision = Decision(tests)
     incoming = 100 * gaps[f"{INPUTS[0]}, {METHODS[2]}"]
     return Finding(
@@ -221,19 +222,18 @@ def conclude(results: Results) -> Finding:
         formulas=(Formula(r"\lambda\sum_i\lVert u_i\rVert^2\lVert X^\top v_i\rVert^2\quad\text{against}\quad"
                           r"\lambda\sum_i\lVert u_i\rVert^2\sum_jV_{ji}^2\lVert x_j\rVert^2",
                           "outgoing weights (and Dropout), and incoming weights"),),
-        tables=(_minima(results["trained"]["inputs"]), decision.table("Tests that decide")),
+        tables=(_minima(runs), decision.table("Tests that decide")),
         pictures=(Picture("dropconnect-training", "Singular values of the predictions after training.",
                           "Two panels, correlated and white inputs: singular values of trained networks as marks per "
                           "method on the bars of Dropout's closed form."),),
-        data=dict(results),
+        data={"enumeration": results["enumeration"], "runs": runs},
     )  # fmt: skip
 
 
-def _minima(found: Any) -> Table:
+def _minima(runs: Any) -> Table:
     rows = tuple(
-        (name, method, run["minimum"], found[name]["closed"], run["minimum"] / found[name]["closed"] - 1,
-         float(np.mean(run["excess"])))
-        for name in INPUTS for method, run in found[name]["runs"].items()
+        (name, method, run["minimum"], run["closed"], run["minimum"] / run["closed"] - 1, float(np.mean(run["excess"])))
+        for name in INPUTS for method, run in runs[name].items()
     )  # fmt: skip
     columns = ("inputs", "method", "its minimum", "dropout's closed form", "relative difference",
                "mean relative excess after training")  # fmt: skip
@@ -248,7 +248,11 @@ EXPERIMENT: Final = Experiment(
     Route(
         (
             Part("enumeration", "every mask of small networks", enumeration, 1.0),
-            Part("trained", "training with masks on weights", trained, 25.0),
+            *(
+                Part(_part(name, method), f"{method}, {name} inputs", partial(trained, name, method), COST[method])
+                for name in INPUTS
+                for method in METHODS
+            ),
         ),
         conclude,
     ),

@@ -23,10 +23,12 @@ def sparseout_hoyer(data: Mapping[str, Any]) -> "Figure":
     -------
     matplotlib.figure.Figure
     """
+    from matplotlib.ticker import LogFormatter
+
     figure, axes = canvas(4, width=2.9)
     exponents = data["exponents"]
     for pair, (part, title) in enumerate((("toy", "synthetic data"), ("images", "images"))):
-        for index, (variant, run) in enumerate(data[part]["runs"].items()):
+        for index, (variant, run) in enumerate(data[part].items()):
             for ax, measure in zip(axes[2 * pair : 2 * pair + 2], ("hoyer", "size"), strict=True):
                 array = np.array(run[measure])
                 ax.errorbar(exponents, array.mean(0), yerr=array.std(0, ddof=1), color=COLOURS[index],
@@ -35,6 +37,8 @@ def sparseout_hoyer(data: Mapping[str, Any]) -> "Figure":
         label(axes[2 * pair], title, "q", "Hoyer sparsity")
         label(axes[2 * pair + 1], title, "q", "mean ‖h‖")
         axes[2 * pair + 1].set_yscale("log")
+        axes[2 * pair + 1].yaxis.set_major_formatter("{x:g}")
+        axes[2 * pair + 1].yaxis.set_minor_formatter(LogFormatter())
     legend(axes[0])
     return figure
 

@@ -72,13 +72,12 @@ def dropconnect_training(data: Mapping[str, Any]) -> "Figure":
     -------
     matplotlib.figure.Figure
     """
-    found = data["trained"]["inputs"]
-    figure, axes = canvas(len(found))
-    for ax, (name, part) in zip(axes, found.items(), strict=True):
-        predicted = np.array(part["predicted"])[:SHOWN]
+    figure, axes = canvas(len(data["runs"]))
+    for ax, (name, runs) in zip(axes, data["runs"].items(), strict=True):
+        predicted = np.array(next(iter(runs.values()))["predicted"])[:SHOWN]
         index = np.arange(1, len(predicted) + 1)
         ax.bar(index, predicted, width=0.7, color="#dddddd", label="Dropout's closed form")
-        for place, (method, run) in enumerate(part["runs"].items()):
+        for place, (method, run) in enumerate(runs.items()):
             array = np.array(run["values"])[:, :SHOWN]
             mean = array.mean(0)
             ax.errorbar(index + 0.18 * (place - 1), mean, yerr=[mean - array.min(0), array.max(0) - mean],

@@ -70,7 +70,7 @@ def _tidy(ax: "Axes") -> None:
     ax.spines[["top", "right"]].set_visible(False)
     ax.grid(visible=True, color="#e6e6e6", linewidth=0.6)
     ax.set_axisbelow(True)
-    ax.tick_params(labelsize=8)
+    ax.tick_params(which="both", labelsize=8)
 
 
 def label(ax: "Axes", title: str, x: str, y: str) -> None:
