@@ -1,7 +1,9 @@
 """A time budget for symbolic work: past it the work stops and the caller goes on with numbers."""
 
 import ctypes
+import gc
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -117,15 +119,17 @@ def _watch() -> None:
             time.sleep(TICK)
             with _lock:
                 for token, (thread, deadline) in list(_registered.items()):
-                    if time.monotonic() >= deadline:
+                    if time.monotonic() >= deadline and not _in_finaliser(sys._current_frames().get(thread)):
                         _registered[token] = (thread, time.monotonic() + AGAIN)
                         _raise_in(thread, OutOfTimeError)
 
 
 def _in_finaliser(frame: FrameType | None) -> bool:
     """Tell whether the interrupted code is a callback of the collector or of weak references, or a finaliser."""
+    of_the_collector = {getattr(callback, "__code__", None) for callback in gc.callbacks}
     while frame is not None:
-        if frame.f_code.co_name in ("gc_callback", "__del__") or frame.f_code.co_filename.endswith(WEAK):
+        code = frame.f_code
+        if code in of_the_collector or code.co_name == "__del__" or code.co_filename.endswith(WEAK):
             return True
         frame = frame.f_back
     return False

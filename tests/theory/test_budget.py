@@ -1,6 +1,8 @@
 """The time budget: it stops work that will not stop itself, nests, and leaves no alarm behind."""
 
+import gc
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -189,6 +191,33 @@ def test_derive_is_bounded_in_another_thread() -> None:
     (found,) = in_thread(lambda: derive(eta_hat="exp(w)*w + log(1+w)", time_limit=0.4))
     assert isinstance(found, Duality)
     assert time.monotonic() - began < 5.0
+
+
+@pytest.mark.parametrize("run", [in_thread, lambda work: [work()]], ids=["another thread", "this thread"])
+def test_nothing_is_raised_in_callbacks_of_the_collector(
+    run: Callable[[Callable[[], object]], list[object]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """There it would be lost, and reported as an error that nobody handles."""
+    lost: list[object] = []
+    monkeypatch.setattr(sys, "unraisablehook", lost.append)
+
+    def slow(phase: str, info: dict[str, int]) -> None:
+        end = time.monotonic() + 0.01
+        while time.monotonic() < end:
+            pass
+
+    def collect() -> None:
+        end = time.monotonic() + 5.0
+        while time.monotonic() < end:
+            gc.collect(0)
+            sum(range(100_000))
+
+    gc.callbacks.append(slow)
+    try:
+        assert [run(lambda: attempt(0.05, collect)) for _ in range(5)] == 5 * [[(None, "out of time")]]
+    finally:
+        gc.callbacks.remove(slow)
+    assert not lost
 
 
 def test_a_foreign_alarm_handler_is_restored() -> None:
