@@ -19,7 +19,13 @@ from etatrick.theory.gates.laws import ConcreteDropout as ConcreteLaw
 from etatrick.theory.vector import TrimmedRidge
 from etatrick.validation.layers import AdaptiveBernoulli, MaskedLinear, NoisyActivations, NoisyWeights
 from etatrick.validation.layers.beta_bernoulli import BetaBernoulliGates
-from etatrick.validation.layers.closed_form_gates import BatchEnergy, CEL0Linear, RunningEnergy, SampledGatesLinear
+from etatrick.validation.layers.closed_form_gates import (
+    BatchEnergy,
+    CEL0Linear,
+    RunningEnergy,
+    SampledGatesLinear,
+    column_squares,
+)
 from etatrick.validation.layers.concrete_dropout import BernoulliConcreteDropout, ConcreteDropout
 from etatrick.validation.layers.gates import LearnedGates
 from etatrick.validation.layers.hard_concrete import HardConcreteGates
@@ -404,9 +410,40 @@ def test_a_layer_is_a_module_like_others(name: str) -> None:
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
-@pytest.mark.parametrize("name", ["learned", "hard concrete", "targeted units"])
+@pytest.mark.parametrize("name", ["learned", "hard concrete", "sampled gates", "targeted units"])
 def test_a_layer_compiles(name: str) -> None:
     assert laws.compile_violations(LAYERS[name], batch(name)) == []
+
+
+@pytest.mark.parametrize("open_gates", range(11))
+@pytest.mark.parametrize("shape", [(4,), (2, 3)], ids=["a batch", "sequences"])
+def test_columns_of_closed_gates_can_be_left_out(open_gates: int, shape: tuple[int, ...]) -> None:
+    """Output and gradients are those of x z/π̂, however many gates are open; under vmap and with zero length too."""
+    layer = spread(SampledGatesLinear(10, OUTPUTS, lam=PRICE))
+    with torch.no_grad():
+        layer.weight[:, 3] = 0.0
+    input = numbers(*shape, 10).requires_grad_(True)
+    pi = layer.retained(input)
+    noise = torch.where(torch.arange(10) < open_gates, 0.5 * pi, 0.5 + 0.5 * pi)
+    gates = torch.where((torch.arange(10) < open_gates) & (pi > 0), 1 / pi, 0.0)
+    leaves = [input, *layer.parameters()]
+    wanted = nn.functional.linear(input * gates, layer.weight, layer.bias)
+    found = layer.perturbed(input, noise)
+    mapped = torch.func.vmap(lambda u: layer.perturbed(input, u))(noise[None])[0]
+    assert pi[3] == 0
+    for each in (found, mapped):
+        slopes = torch.autograd.grad(each.square().sum(), leaves)
+        for mine, right in zip(
+            slopes, torch.autograd.grad(wanted.square().sum(), leaves, retain_graph=True), strict=True
+        ):
+            assert torch.allclose(mine, right, rtol=CERTIFICATE, atol=CERTIFICATE)
+        assert torch.allclose(each, wanted, rtol=CERTIFICATE, atol=CERTIFICATE)
+
+
+def test_squares_of_columns_go_by_blocks() -> None:
+    for rows in (0, 1, 63, 64, 65, 200, 1500):
+        matrix = numbers(rows, 3)
+        assert torch.allclose(column_squares(matrix), matrix.square().sum(0), rtol=CERTIFICATE)
 
 
 @pytest.mark.parametrize("name", ["sampled gates", "CEL0", "targeted units"])

@@ -16,12 +16,16 @@ LAM: Final = Parameter("lam", meaning="price of an open gate")
 MOMENTUM: Final = Parameter("momentum", 0, 1, "[", meaning="share of the past in the running mean")
 
 
+MOST: Final = 0.7
+"""Share of open gates up to which products without the closed columns pay for copying the open ones."""
+
+
 class Energy(nn.Module, ABC):
-    """What stands for the length s_j = ‖X_j‖ of each input's column."""
+    """What stands for the squared length s_j² = ‖X_j‖² of each input's column."""
 
     @abstractmethod
-    def lengths(self, input: Tensor) -> Tensor:
-        """Return s for a batch, shape (units,), not differentiated."""
+    def squares(self, input: Tensor) -> Tensor:
+        """Return s² for a batch, shape (units,), not differentiated."""
 
     @abstractmethod
     def update(self, input: Tensor) -> None:
@@ -34,13 +38,13 @@ class BatchEnergy(Energy):
 
     Examples
     --------
-    >>> BatchEnergy().lengths(torch.tensor([[3.0, 1.0], [4.0, 0.0]]))
-    tensor([5., 1.])
+    >>> BatchEnergy().squares(torch.tensor([[3.0, 1.0], [4.0, 0.0]]))
+    tensor([25.,  1.])
     """
 
-    def lengths(self, input: Tensor) -> Tensor:
-        """Return ‖X_j‖."""
-        return input.detach().reshape(-1, input.shape[-1]).square().sum(0).sqrt()
+    def squares(self, input: Tensor) -> Tensor:
+        """Return ‖X_j‖²."""
+        return column_squares(input.detach().reshape(-1, input.shape[-1]))
 
     def update(self, input: Tensor) -> None:
         """Keep nothing."""
@@ -76,11 +80,10 @@ class RunningEnergy(Energy):
         self.register_buffer("mean_square", torch.zeros(units))
         self.register_buffer("batches", torch.zeros((), dtype=torch.long))
 
-    def lengths(self, input: Tensor) -> Tensor:
-        """Return √(rows · mean x²); those of the batch before the first update."""
+    def squares(self, input: Tensor) -> Tensor:
+        """Return rows · mean x²; those of the batch before the first update."""
         rows = input.detach().reshape(-1, input.shape[-1])
-        mean = torch.where(self.batches > 0, self.mean_square.to(rows), rows.square().mean(0))
-        return (len(rows) * mean).sqrt()
+        return torch.where(self.batches > 0, len(rows) * self.mean_square.to(rows), column_squares(rows))
 
     def update(self, input: Tensor) -> None:
         """Move the running mean towards the batch."""
@@ -120,20 +123,20 @@ class _Gated(NoisyWeights):
 
     def forward(self, input: Tensor) -> Tensor:
         """Apply the layer; training batches go into the energy first."""
-        if self.training:
-            self.energy.update(input)
-        output: Tensor = super().forward(input)
-        return output
+        if not self.training:
+            return self.clean(input)
+        self.energy.update(input)
+        return self.perturbed(input, self.noise(input))
 
     def retained(self, input: Tensor) -> Tensor:
         """Return π̂, shape (in_features,), not differentiated."""
         with torch.no_grad():
-            lengths = self.weight.square().sum(0).div_(2 * self.lam).sqrt_()
-            return lengths.mul_(self.energy.lengths(input)).clamp_max_(1)
+            squares = column_squares(self.weight).mul_(self.energy.squares(input))
+            return squares.div_(2 * self.lam).sqrt_().clamp_max_(1)
 
     def cel0(self, input: Tensor) -> Tensor:
         """Return Σ CEL0(s_j‖β_j‖), differentiable in the weights."""
-        lengths = self.energy.lengths(input) * torch.linalg.vector_norm(self.weight, dim=0)
+        lengths = self.energy.squares(input).sqrt() * torch.linalg.vector_norm(self.weight, dim=0)
         total: Tensor = _cel0(self.lam)(lengths).sum()
         return total
 
@@ -184,9 +187,15 @@ class SampledGatesLinear(_Gated):
         return torch.rand(shape, generator=self.generator, dtype=torch.float64, device=source).to(input.device)
 
     def perturbed(self, input: Tensor, noise: Tensor) -> Tensor:
-        """Return the layer at x z/π̂."""
+        """Return the layer at x z/π̂; closed columns are left out of the products where that is faster."""
         pi = self.retained(input)
-        scale = torch.where(noise < pi, 1 / pi, 0.0)
+        is_open = noise < pi
+        if _values_may_decide_shapes(input):
+            chosen = is_open.nonzero().squeeze(1)
+            if len(chosen) <= MOST * len(pi):
+                scaled = input.index_select(-1, chosen) * pi[chosen].reciprocal_().to(input.dtype)
+                return linear(scaled, self.weight.index_select(1, chosen), self.bias)
+        scale = torch.where(is_open, 1 / pi, 0.0)
         return linear(input * scale.to(input.dtype), self.weight, self.bias)
 
     def covariance(self, input: Tensor) -> Tensor:
@@ -196,9 +205,9 @@ class SampledGatesLinear(_Gated):
     def penalty(self, input: Tensor) -> Tensor:
         """Return CEL0 with the weights' gradient of training; that of the input is the reweighted ridge's."""
         rows = input.reshape(-1, input.shape[-1])
-        energy, lengths = rows.square().sum(0), self.energy.lengths(input)
-        share = torch.where(lengths > 0, energy.detach() / lengths.square(), 0.0)
-        each = _cel0(self.lam)(lengths * torch.linalg.vector_norm(self.weight, dim=0))
+        energy, squares = rows.square().sum(0), self.energy.squares(input)
+        share = torch.where(squares > 0, energy.detach() / squares, 0.0)
+        each = _cel0(self.lam)(squares.sqrt() * torch.linalg.vector_norm(self.weight, dim=0))
         ridge = 0.5 * self._odds(input) * self.weight.detach().square().sum(0)
         total: Tensor = (share * each + ridge * (energy - energy.detach())).sum()
         return total
@@ -252,6 +261,27 @@ class CEL0Linear(_Gated):
     def atoms(self, input: Tensor) -> Atoms:
         """Return the one outcome."""
         return Atoms(input.new_zeros(1, 1), input.new_ones(1, 1))
+
+
+def column_squares(matrix: Tensor) -> Tensor:
+    """Return the sum of squares of each column, by blocks of rows that stay in the cache.
+
+    Examples
+    --------
+    >>> column_squares(torch.tensor([[3.0, 1.0], [4.0, 0.0]]))
+    tensor([25.,  1.])
+    """
+    first, *others = torch.split(matrix, max(64, len(matrix) // 16))
+    total: Tensor = first.square()
+    for block in others:
+        total[: len(block)].addcmul_(block, block)
+    return total.sum(0)
+
+
+def _values_may_decide_shapes(input: Tensor) -> bool:
+    """Tell whether to look at values: not in the compiler's graphs or under vmap, nor where it would stall a GPU."""
+    traced = torch.compiler.is_compiling() or torch._C._are_functorch_transforms_active()
+    return input.device.type == "cpu" and not traced
 
 
 @lru_cache(maxsize=64)
