@@ -25,15 +25,21 @@ def versions() -> dict[str, str]:
 
 
 def table(runs: list[dict[str, Any]]) -> dict[str, Any]:
-    """Return machine, versions, and one row per benchmark: its file, name, and the figures it stored."""
-    info = runs[0]["machine_info"]
-    cpu = info.get("cpu", {})
-    machine = {"processor": cpu.get("brand_raw", info.get("machine")), "cores": cpu.get("count"),
-               "python": info["python_version"], "system": info["system"]}  # fmt: skip
+    """Return machine, versions, and a row per benchmark: file, name, figures, and the processor if not the first's."""
+    first = machine_of(runs[0])
     rows = [{"file": Path(b["fullname"].split("::")[0]).stem, "name": b["name"].removeprefix("test_"),
-             "figures": {key: value for key, value in b["extra_info"].items() if isinstance(value, int | float | str)}}
+             "figures": {key: value for key, value in b["extra_info"].items() if isinstance(value, int | float | str)}
+             | ({} if machine_of(run) == first else {"processor": machine_of(run)["processor"]})}
             for run in runs for b in run["benchmarks"] if b["extra_info"]]  # fmt: skip
-    return {"date": runs[0]["datetime"][:10], "machine": machine, "versions": versions(), "rows": rows}
+    return {"date": runs[0]["datetime"][:10], "machine": first, "versions": versions(), "rows": rows}
+
+
+def machine_of(run: dict[str, Any]) -> dict[str, Any]:
+    """Return what tells one machine from another."""
+    info = run["machine_info"]
+    cpu = info.get("cpu", {})
+    return {"processor": cpu.get("brand_raw", info.get("machine")), "cores": cpu.get("count"),
+            "python": info["python_version"], "system": info["system"]}  # fmt: skip
 
 
 def main(*paths: str) -> None:
