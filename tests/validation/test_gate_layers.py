@@ -19,14 +19,10 @@ from etatrick.theory.gates.laws import ConcreteDropout as ConcreteLaw
 from etatrick.theory.vector import TrimmedRidge
 from etatrick.validation.layers import AdaptiveBernoulli, MaskedLinear, NoisyActivations, NoisyWeights
 from etatrick.validation.layers.beta_bernoulli import BetaBernoulliGates
-from etatrick.validation.layers.closed_form_gates import (
-    BatchEnergy,
-    CEL0Linear,
-    RunningEnergy,
-    SampledGatesLinear,
-    column_squares,
-)
+from etatrick.validation.layers.column_energy import BatchEnergy, RunningEnergy, column_squares
 from etatrick.validation.layers.concrete_dropout import BernoulliConcreteDropout, ConcreteDropout
+from etatrick.validation.layers.gated_conv import CEL0Conv2d, SampledGatesConv2d
+from etatrick.validation.layers.gated_linear import CEL0Linear, SampledGatesLinear
 from etatrick.validation.layers.gates import LearnedGates
 from etatrick.validation.layers.hard_concrete import HardConcreteGates
 from etatrick.validation.layers.quadrature_atoms import fewest_atoms, gauss_legendre
@@ -36,7 +32,7 @@ from etatrick.validation.seeding import seed
 from tolerances import CERTIFICATE, FLOAT64, close
 
 UNITS, OUTPUTS = 3, 2
-PRICE = 5.0
+PRICE, HIGH = 5.0, 60.0  # for inputs and for channels
 
 
 def generator(*axes: str | int) -> torch.Generator:
@@ -76,19 +72,30 @@ ON_ACTIVATIONS: dict[str, Callable[[torch.Generator], NoisyActivations]] = {
 ON_WEIGHTS: dict[str, Callable[[torch.Generator], NoisyWeights]] = {
     "sampled gates": lambda g: spread(SampledGatesLinear(UNITS, OUTPUTS, lam=PRICE, generator=g)),
     "sampled gates, running": running,
+    "sampled channels": lambda g: spread(SampledGatesConv2d(UNITS, 2, 2, padding=1, lam=HIGH, generator=g)),
+    "sampled channels, strided": lambda g: spread(
+        SampledGatesConv2d(UNITS, 2, (2, 1), 2, bias=False, lam=HIGH, generator=g)
+    ),
     "CEL0": lambda g: spread(CEL0Linear(UNITS, OUTPUTS, lam=PRICE, generator=g)),
+    "CEL0 channels": lambda g: spread(CEL0Conv2d(UNITS, 2, 2, padding=1, lam=HIGH, generator=g)),
     "targeted units": lambda g: spread(TargetedUnitsLinear(UNITS, 4, fraction=0.6, drop=0.4, generator=g)),
     "targeted units, no bias": lambda g: spread(TargetedUnitsLinear(UNITS, 4, False, drop=0.9, generator=g)),
     "targeted channels": lambda g: spread(TargetedUnitsConv2d(1, 3, 2, padding=1, fraction=0.7, generator=g)),
     "standout mask": lambda g: spread(MaskedLinear(UNITS, OUTPUTS, mask=StandoutMask(2.0, -0.5), generator=g)),
 }  # fmt: skip
 LAYERS: dict[str, Callable[[torch.Generator], laws.Layer]] = {**ON_ACTIVATIONS, **ON_WEIGHTS}
-DETACHED = ["sampled gates", "sampled gates, running", "standout mask"]  # the twin's value is not the expected loss
+CHANNELS = ["sampled channels", "sampled channels, strided"]
+DETACHED = [
+    "sampled gates",
+    "sampled gates, running",
+    *CHANNELS,
+    "standout mask",
+]  # the twin's value is not the expected loss
 
 
 def batch(name: str) -> Tensor:
-    if name == "targeted channels":
-        return numbers(2, 1, 2, 2)
+    if "channels" in name:
+        return numbers(2, 1 if name == "targeted channels" else UNITS, 3 if "strided" in name else 2, 2)
     return numbers(1, UNITS) if name.startswith("concrete") else numbers(2, UNITS)
 
 
@@ -126,10 +133,10 @@ def test_the_expected_loss_is_fit_and_penalty(name: str) -> None:
     assert laws.loss_violations(problem(built(name), batch(name))) == []
 
 
-@pytest.mark.parametrize("name", ["sampled gates", "sampled gates, running"])
+@pytest.mark.parametrize("name", ["sampled gates", "sampled gates, running", *CHANNELS])
 def test_the_gradient_for_the_input_is_exact_too(name: str) -> None:
     layer, leaf = built(name), batch(name).requires_grad_(True)
-    target = torch.full((len(leaf), OUTPUTS), 0.3, dtype=torch.float64)
+    target = torch.full_like(layer.clean(leaf), 0.3)
     setting = laws.Problem(layer, leaf, lambda noise: layer.perturbed(leaf, noise), lambda: layer.mean(leaf),
                            lambda: layer.penalty(leaf), target, [leaf, *layer.parameters()])  # fmt: skip
     assert laws.gradient_violations(setting) == []
@@ -261,19 +268,37 @@ def test_moments_of_the_relaxed_mask_are_its_integrals(drop: float) -> None:
     assert abs(mean - 1) < 0.02
 
 
-def test_closed_form_gates_impose_cel0() -> None:
-    sampled, plain = built("sampled gates"), built("CEL0")
-    plain.load_state_dict(sampled.state_dict())
-    input = batch("")
-    assert close(sampled.penalty(input).item(), plain.cel0(input).item())
+@pytest.mark.parametrize(("sampled", "plain"), [("sampled gates", "CEL0"), ("sampled channels", "CEL0 channels")])
+def test_closed_form_gates_impose_cel0(sampled: str, plain: str) -> None:
+    gates, silent = built(sampled), built(plain)
+    silent.load_state_dict(gates.state_dict())
+    input = batch(sampled)
+    assert close(gates.penalty(input).item(), silent.cel0(input).item())
     slopes = [torch.autograd.grad(value, layer.weight)[0]
-              for layer, value in ((sampled, sampled.penalty(input)), (plain, plain.cel0(input)))]  # fmt: skip
+              for layer, value in ((gates, gates.penalty(input)), (silent, silent.cel0(input)))]  # fmt: skip
     assert torch.allclose(slopes[0], slopes[1], rtol=FLOAT64)
-    lengths = (input.square().sum(0).sqrt() * plain.weight.detach().norm(dim=0)).numpy()
-    top = (2 * PRICE) ** 0.5
-    wanted = np.where(lengths < top, top * lengths - lengths**2 / 2, PRICE).sum()
-    assert close(plain.cel0(input).item(), float(wanted))
+    lengths = silent.contributions(input).detach().square().sum((0, 2)).sqrt().numpy()
+    top = (2 * silent.lam) ** 0.5
+    wanted = np.where(lengths < top, top * lengths - lengths**2 / 2, silent.lam).sum()
+    assert close(silent.cel0(input).item(), float(wanted))
     assert bool((lengths < top).any())
+
+
+@pytest.mark.parametrize("name", ["sampled gates", "CEL0", *CHANNELS, "CEL0 channels"])
+def test_contributions_add_up_and_have_the_stated_lengths(name: str) -> None:
+    layer, input = built(name), batch(name)
+    each = layer.contributions(input)
+    without_bias = layer.clean(input) - layer.clean(torch.zeros_like(input))
+    assert torch.allclose(each.sum(1), without_bias.flatten(1), rtol=CERTIFICATE, atol=CERTIFICATE)
+    assert torch.allclose(each.square().sum((0, 2)), layer.batch_squares(input, layer.weight), rtol=CERTIFICATE)
+
+
+def test_channel_gates_of_one_place_are_gates_of_inputs() -> None:
+    layer, plain = SampledGatesConv2d(UNITS, OUTPUTS, 1, lam=PRICE).double(), built("sampled gates")
+    layer.load_state_dict({"weight": plain.weight[:, :, None, None], "bias": plain.bias})
+    input = numbers(2, UNITS, 1, 1)
+    assert torch.allclose(layer.retained(input), plain.retained(input[..., 0, 0]), rtol=CERTIFICATE)
+    assert bool((layer.retained(input) < 1).any())
 
 
 def test_running_energy_forgets_and_travels_with_the_state() -> None:
@@ -353,7 +378,14 @@ def rescaled(layer: TargetedUnitsLinear, input: Tensor, noise: Tensor) -> Tensor
 def gates_differentiated(layer: SampledGatesLinear, input: Tensor, noise: Tensor) -> Tensor:
     lengths = input.square().sum(0).sqrt() * layer.weight.norm(dim=0)
     pi = (lengths / (2 * layer.lam) ** 0.5).clamp_max(1)
-    return (input * torch.where(noise < pi, 1 / pi, 0.0)) @ layer.weight.T + layer.bias
+    output: Tensor = (input * torch.where(noise < pi, 1 / pi, 0.0)) @ layer.weight.T + layer.bias
+    return output
+
+
+def overlaps_forgotten(layer: SampledGatesConv2d, input: Tensor, noise: Tensor) -> Tensor:
+    lengths = input.square().sum((0, 2, 3)).sqrt() * layer.weight.square().sum((0, 2, 3)).sqrt()
+    pi = (lengths / (2 * layer.lam) ** 0.5).clamp_max(1).detach()
+    return layer.clean(input * torch.where(noise < pi, 1 / pi, 0.0)[:, None, None])
 
 
 def mask_differentiated(layer: Standout, input: Tensor, noise: Tensor) -> Tensor:
@@ -372,6 +404,7 @@ FAULTS: dict[str, tuple[str, Callable[[Any, Tensor, Tensor], Tensor], set[str]]]
     "targets rescaled": ("targeted units", rescaled, {"mean", "loss", "gradient 0"}),
     "all units targeted": ("targeted units", lambda m, x, n: m._scaled(x, (n > 2**30).double()), {"mean", "loss"}),
     "gates differentiated": ("sampled gates", gates_differentiated, {"gradient 0"}),
+    "overlaps forgotten": ("sampled channels", overlaps_forgotten, {"mean", "covariance", "gradient 0"}),
     "gates not rescaled": ("sampled gates", lambda m, x, n: m.clean(x * (n < m.retained(x)).double()),
                            {"mean", "gradient 0"}),
     "mask differentiated": ("standout", mask_differentiated, {"gradient 0"}),
@@ -406,28 +439,35 @@ def test_a_broken_layer_is_caught(fault: str) -> None:
 @pytest.mark.parametrize("name", [name for name in LAYERS if not name.startswith("standout")])
 def test_a_layer_is_a_module_like_others(name: str) -> None:
     found = laws.drop_in_violations(LAYERS[name], batch(name).repeat(4, *[1] * (batch(name).ndim - 1)))
-    assert found == (["generator"] if name == "CEL0" else [])  # which has no noise
+    assert found == (["generator"] if name.startswith("CEL0") else [])  # which has no noise
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
-@pytest.mark.parametrize("name", ["learned", "hard concrete", "sampled gates", "targeted units"])
+@pytest.mark.parametrize("name", ["learned", "hard concrete", "sampled gates", "sampled channels", "targeted units"])
 def test_a_layer_compiles(name: str) -> None:
     assert laws.compile_violations(LAYERS[name], batch(name)) == []
 
 
+WIDE: dict[str, tuple[Callable[[], Any], tuple[int, ...]]] = {
+    "a batch": (lambda: SampledGatesLinear(10, OUTPUTS, lam=PRICE), (4, 10)),
+    "sequences": (lambda: SampledGatesLinear(10, OUTPUTS, lam=PRICE), (2, 3, 10)),
+    "maps": (lambda: SampledGatesConv2d(10, OUTPUTS, 2, lam=HIGH), (2, 10, 3, 2)),
+}
+
+
 @pytest.mark.parametrize("open_gates", range(11))
-@pytest.mark.parametrize("shape", [(4,), (2, 3)], ids=["a batch", "sequences"])
-def test_columns_of_closed_gates_can_be_left_out(open_gates: int, shape: tuple[int, ...]) -> None:
+@pytest.mark.parametrize("kind", WIDE)
+def test_columns_of_closed_gates_can_be_left_out(kind: str, open_gates: int) -> None:
     """Output and gradients are those of x z/π̂, however many gates are open; under vmap and with zero length too."""
-    layer = spread(SampledGatesLinear(10, OUTPUTS, lam=PRICE))
+    build, shape = WIDE[kind]
+    layer, input = spread(build()), numbers(*shape).requires_grad_(True)
     with torch.no_grad():
         layer.weight[:, 3] = 0.0
-    input = numbers(*shape, 10).requires_grad_(True)
     pi = layer.retained(input)
     noise = torch.where(torch.arange(10) < open_gates, 0.5 * pi, 0.5 + 0.5 * pi)
     gates = torch.where((torch.arange(10) < open_gates) & (pi > 0), 1 / pi, 0.0)
     leaves = [input, *layer.parameters()]
-    wanted = nn.functional.linear(input * gates, layer.weight, layer.bias)
+    wanted = layer.clean(input * (gates[:, None, None] if kind == "maps" else gates))
     found = layer.perturbed(input, noise)
     mapped = torch.func.vmap(lambda u: layer.perturbed(input, u))(noise[None])[0]
     assert pi[3] == 0
@@ -476,6 +516,8 @@ BAD: dict[str, Callable[[], Any]] = {
     "gain of 0": lambda: Standout(0.0),
     "bias of NaN": lambda: StandoutMask(1.0, float("nan")),
     "lam of 0": lambda: CEL0Linear(2, 2, lam=0.0),
+    "lam below 0": lambda: SampledGatesConv2d(2, 2, 1, lam=-1.0),
+    "maps without a batch": lambda: SampledGatesConv2d(2, 2, 1, lam=1.0)(torch.ones(2, 3, 3)),
     "momentum of 1": lambda: RunningEnergy(2, momentum=1.0),
     "fraction of 1": lambda: TargetedUnitsLinear(2, 2, fraction=1.0),
     "drop rate of 1": lambda: TargetedUnitsLinear(2, 2, drop=1.0),

@@ -4,11 +4,9 @@ from .base import NoisyWeights as NoisyWeights
 from .beta_bernoulli import BetaBernoulliGates as BetaBernoulliGates
 from .bridgeout import BridgeoutConv2d as BridgeoutConv2d
 from .bridgeout import BridgeoutLinear as BridgeoutLinear
-from .closed_form_gates import BatchEnergy as BatchEnergy
-from .closed_form_gates import CEL0Linear as CEL0Linear
-from .closed_form_gates import Energy as Energy
-from .closed_form_gates import RunningEnergy as RunningEnergy
-from .closed_form_gates import SampledGatesLinear as SampledGatesLinear
+from .column_energy import BatchEnergy as BatchEnergy
+from .column_energy import Energy as Energy
+from .column_energy import RunningEnergy as RunningEnergy
 from .concrete_dropout import BernoulliConcreteDropout as BernoulliConcreteDropout
 from .concrete_dropout import ConcreteDropout as ConcreteDropout
 from .divergence import Divergence as Divergence
@@ -19,6 +17,10 @@ from .dropblock import SlidingDropBlock1d as SlidingDropBlock1d
 from .dropblock import SlidingDropBlock2d as SlidingDropBlock2d
 from .dropconnect import DropConnectConv2d as DropConnectConv2d
 from .dropconnect import DropConnectLinear as DropConnectLinear
+from .gated_conv import CEL0Conv2d as CEL0Conv2d
+from .gated_conv import SampledGatesConv2d as SampledGatesConv2d
+from .gated_linear import CEL0Linear as CEL0Linear
+from .gated_linear import SampledGatesLinear as SampledGatesLinear
 from .gates import BernoulliGates as BernoulliGates
 from .gates import LearnedGates as LearnedGates
 from .gates import UnitGates as UnitGates
