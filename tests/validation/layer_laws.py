@@ -68,14 +68,14 @@ def weight_problem(layer: NoisyWeights, input: Tensor, target: Tensor) -> Proble
 
 
 def activation_problem(layer: NoisyActivations, input: Tensor, decoder: Tensor, target: Tensor) -> Problem:
-    """Return the problem of activations followed by a linear decoder of shape (outputs, units).
+    """Return the problem of activations followed by a linear decoder of shape (outputs, units); maps are flattened.
 
     Gradients are with respect to the activations, the decoder and the layer's own parameters.
     """
     input, decoder = (part.detach().clone().requires_grad_(True) for part in (input, decoder))
     leaves = [input, decoder, *(parameter for parameter in layer.parameters() if parameter.requires_grad)]
-    return Problem(layer, input, lambda noise: layer.perturbed(input, noise) @ decoder.T,
-                   lambda: layer.mean(input) @ decoder.T, lambda: layer.penalty(input, decoder),
+    return Problem(layer, input, lambda noise: layer.perturbed(input, noise).flatten(1) @ decoder.T,
+                   lambda: layer.mean(input).flatten(1) @ decoder.T, lambda: layer.penalty(input, decoder),
                    target, leaves)  # fmt: skip
 
 

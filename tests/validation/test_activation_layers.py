@@ -53,14 +53,9 @@ def activations(name: str, batch: int = 2) -> Tensor:
 
 def problem(layer: NoisyActivations, input: Tensor) -> laws.Problem:
     """Return the layer followed by a decoder that sees each example's units in row-major order."""
-    units = input[0].numel()
-    decoder = torch.randn(3, units, generator=generator("decoder"), dtype=torch.float64).requires_grad_(True)
+    decoder = torch.randn(3, input[0].numel(), generator=generator("decoder"), dtype=torch.float64)
     target = torch.randn(len(input), 3, generator=generator("target"), dtype=torch.float64)
-    leaf = input.clone().requires_grad_(True)
-    leaves = [leaf, decoder, *layer.parameters()]
-    return laws.Problem(layer, leaf, lambda noise: layer.perturbed(leaf, noise).flatten(1) @ decoder.T,
-                        lambda: layer.mean(leaf).flatten(1) @ decoder.T, lambda: layer.penalty(leaf, decoder),
-                        target, leaves)  # fmt: skip
+    return laws.activation_problem(layer, input, decoder, target)
 
 
 def built(name: str) -> NoisyActivations:

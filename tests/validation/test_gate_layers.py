@@ -19,6 +19,7 @@ from etatrick.theory.gates.laws import ConcreteDropout as ConcreteLaw
 from etatrick.theory.vector import TrimmedRidge
 from etatrick.validation.layers import AdaptiveBernoulli, MaskedLinear, NoisyActivations, NoisyWeights
 from etatrick.validation.layers.beta_bernoulli import BetaBernoulliGates
+from etatrick.validation.layers.channel_gates import ChannelGates
 from etatrick.validation.layers.column_energy import BatchEnergy, RunningEnergy, column_squares
 from etatrick.validation.layers.concrete_dropout import BernoulliConcreteDropout, ConcreteDropout
 from etatrick.validation.layers.gated_conv import CEL0Conv2d, SampledGatesConv2d
@@ -64,6 +65,8 @@ ON_ACTIVATIONS: dict[str, Callable[[torch.Generator], NoisyActivations]] = {
     "hard concrete": lambda g: spread(HardConcreteGates(UNITS, generator=g)),
     "hard concrete, cold": lambda g: spread(HardConcreteGates(UNITS, beta=0.4, gamma=-0.3, zeta=1.2, generator=g)),
     "beta-Bernoulli": lambda g: spread(BetaBernoulliGates(UNITS, prior=1e-2, generator=g)),
+    "learned, maps": lambda g: spread(ChannelGates(LearnedGates(UNITS, generator=g))),
+    "hard concrete, maps": lambda g: spread(ChannelGates(HardConcreteGates(UNITS, generator=g))),
     "concrete": lambda g: spread(ConcreteDropout(0.6, generator=g)),
     "concrete, exact": lambda g: spread(BernoulliConcreteDropout(0.6, generator=g)),
     "standout": lambda g: Standout(1.3, -0.4, generator=g),
@@ -94,6 +97,8 @@ DETACHED = [
 
 
 def batch(name: str) -> Tensor:
+    if name.endswith("maps"):
+        return numbers(2, UNITS, 1, 2)
     if "channels" in name:
         return numbers(2, 1 if name == "targeted channels" else UNITS, 3 if "strided" in name else 2, 2)
     return numbers(1, UNITS) if name.startswith("concrete") else numbers(2, UNITS)
@@ -102,7 +107,8 @@ def batch(name: str) -> Tensor:
 def problem(layer: Any, input: Tensor) -> laws.Problem:
     if isinstance(layer, NoisyWeights):
         return laws.weight_problem(layer, input, torch.zeros_like(layer.clean(input)).detach() + 0.3)
-    decoder, target = numbers(OUTPUTS, UNITS, name="decoder"), numbers(len(input), OUTPUTS, name="target")
+    decoder = numbers(OUTPUTS, input[0].numel(), name="decoder")
+    target = numbers(len(input), OUTPUTS, name="target")
     return laws.activation_problem(layer, input, decoder, target)
 
 
@@ -405,6 +411,8 @@ FAULTS: dict[str, tuple[str, Callable[[Any, Tensor, Tensor], Tensor], set[str]]]
     "all units targeted": ("targeted units", lambda m, x, n: m._scaled(x, (n > 2**30).double()), {"mean", "loss"}),
     "gates differentiated": ("sampled gates", gates_differentiated, {"gradient 0"}),
     "overlaps forgotten": ("sampled channels", overlaps_forgotten, {"mean", "covariance", "gradient 0"}),
+    "a gate per position": ("learned, maps", lambda m, x, n: torch.cat(
+        [m.perturbed(x[..., :1], n), m.perturbed(x[..., 1:], 1 - n)], -1), {"covariance", "loss"}),
     "gates not rescaled": ("sampled gates", lambda m, x, n: m.clean(x * (n < m.retained(x)).double()),
                            {"mean", "gradient 0"}),
     "mask differentiated": ("standout", mask_differentiated, {"gradient 0"}),
@@ -522,6 +530,10 @@ BAD: dict[str, Callable[[], Any]] = {
     "fraction of 1": lambda: TargetedUnitsLinear(2, 2, fraction=1.0),
     "drop rate of 1": lambda: TargetedUnitsLinear(2, 2, drop=1.0),
     "negative drop rate": lambda: TargetedUnitsConv2d(1, 2, 3, drop=-0.1),
+    "maps of other channels": lambda: ChannelGates(LearnedGates(2))(torch.ones(1, 3, 2)),
+    "vectors for channels": lambda: ChannelGates(LearnedGates(2))(torch.ones(1, 2)),
+    "a layer that is no gate": lambda: ChannelGates(nn.Dropout()),
+    "a decoder of channels": lambda: ChannelGates(LearnedGates(2)).penalty(torch.ones(1, 2, 3), torch.ones(3, 2)),
     "a ramp out of range": lambda: TargetedUnitsLinear(2, 2).retarget(fraction=0.5, drop=float("nan")),
     "decoder of another width": lambda: LearnedGates(2).penalty(torch.ones(1, 2), torch.ones(3, 4)),
     "activations of another width": lambda: LearnedGates(2)(torch.ones(1, 3)),

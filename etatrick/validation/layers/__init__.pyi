@@ -4,6 +4,7 @@ from .base import NoisyWeights as NoisyWeights
 from .beta_bernoulli import BetaBernoulliGates as BetaBernoulliGates
 from .bridgeout import BridgeoutConv2d as BridgeoutConv2d
 from .bridgeout import BridgeoutLinear as BridgeoutLinear
+from .channel_gates import ChannelGates as ChannelGates
 from .column_energy import BatchEnergy as BatchEnergy
 from .column_energy import Energy as Energy
 from .column_energy import RunningEnergy as RunningEnergy
