@@ -15,7 +15,7 @@ from typing import TypeVar
 T = TypeVar("T")
 
 AGAIN = 0.2  # seconds after which the alarm rings again, should a handler have swallowed it
-TICK = 0.005  # seconds between two looks at the clock for other threads
+TICK = 0.005  # seconds between two looks at the clock for other threads, and until an alarm rings after a finaliser
 MARGIN = 0.02  # seconds by which an alarm may ring early
 WEAK = ("weakref.py", "_weakrefset.py")  # whose callbacks lose what is raised in them
 
@@ -61,8 +61,11 @@ def budget(seconds: float) -> Iterator[None]:
     over = False
 
     def stop(signum: int, frame: FrameType | None) -> None:
-        if not over and not _in_finaliser(frame):  # an exception raised there would be lost; the alarm rings again
+        if over:
+            return
+        if not _in_finaliser(frame):
             raise OutOfTimeError
+        signal.setitimer(signal.ITIMER_REAL, TICK, AGAIN)  # what is raised there would be lost
 
     began = time.monotonic()
     outer, _ = signal.getitimer(signal.ITIMER_REAL)

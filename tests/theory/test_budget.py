@@ -210,7 +210,7 @@ def test_nothing_is_raised_in_callbacks_of_the_collector(
         end = time.monotonic() + 5.0
         while time.monotonic() < end:
             gc.collect(0)
-            sum(range(100_000))
+            sum(range(500_000))
 
     gc.callbacks.append(slow)
     try:
