@@ -1,7 +1,9 @@
 """Files of a user's own: run only when named, collected, checked, and refused with the line of the error."""
 
 import json
+import os
 import re
+import sys
 from pathlib import Path
 
 import pytest
@@ -151,6 +153,15 @@ def test_an_edited_file_is_run_again(tmp_path: Path) -> None:
         assert run(*arguments).exit_code == 0
         report = json.loads((tmp_path / "out" / "report.json").read_text())
         assert report["claims"][0]["solved"]["data"]["a"]["x"] == number
+
+
+def test_an_edit_of_equal_length_in_the_same_moment_is_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "dont_write_bytecode", False)
+    for title in ("one", "two"):
+        file = write(tmp_path, HEAD + f"C = claim('m/{title}')\n")
+        os.utime(file, ns=(10**18, 10**18))
+        assert [each.id for each in claims_in(file)] == [f"m/{title}"]
+    assert not (tmp_path / "__pycache__").exists()
 
 
 def test_the_template_of_the_guide_runs_and_conforms(tmp_path: Path) -> None:

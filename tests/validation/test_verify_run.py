@@ -150,7 +150,7 @@ def test_killed_at_random_the_resumed_report_is_the_undisturbed_one(
     moments = [str(generator.uniform(0.0, 0.3)) for _ in range(KILLS)]
     run = subprocess.run(
         [sys.executable, "-c", LAUNCHER, str(LEDGER), str(out), *moments], text=True, capture_output=True, check=True,
-        env={**os.environ, "SMALL_LEDGER_PAUSE": "0.03", "SMALL_LEDGER_MARKS": str(marks), "OMP_NUM_THREADS": "1"},
+        env={**os.environ, "SMALL_LEDGER_PAUSE": "0.15", "SMALL_LEDGER_MARKS": str(marks), "OMP_NUM_THREADS": "1"},
     )  # fmt: skip
     ends = [tuple(map(int, line.split())) for line in run.stdout.splitlines()]
     assert len(ends) == KILLS
