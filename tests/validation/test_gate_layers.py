@@ -488,6 +488,15 @@ def test_columns_of_closed_gates_can_be_left_out(kind: str, open_gates: int) -> 
         assert torch.allclose(each, wanted, rtol=CERTIFICATE, atol=CERTIFICATE)
 
 
+@pytest.mark.parametrize("name", ["sampled gates", "sampled gates, running", *CHANNELS])
+def test_mixed_precision_leaves_the_gates_exact(name: str) -> None:
+    layer, input = built(name).float(), batch(name).bfloat16()
+    wanted = layer.retained(input.float())
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        assert torch.equal(layer.retained(input), wanted)
+    assert wanted.dtype == torch.float32
+
+
 def test_squares_of_columns_go_by_blocks() -> None:
     for rows in (0, 1, 63, 64, 65, 200, 1500):
         matrix = numbers(rows, 3)

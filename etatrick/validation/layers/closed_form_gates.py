@@ -57,8 +57,9 @@ class ClosedFormGates(NoisyWeights):
         """Return the squared length of each input's contribution, differentiable in both, shape (inputs,)."""
 
     def squares(self, input: Tensor) -> Tensor:
-        """Return t², differentiable in the weights alone, shape (inputs,)."""
-        return self.batch_squares(input.detach(), self.weight)
+        """Return t² in the precision of the weights, differentiable in them alone, shape (inputs,)."""
+        with torch.autocast(input.device.type, enabled=False):
+            return self.batch_squares(input.detach().to(self.weight.dtype), self.weight)
 
     def extra_repr(self) -> str:
         """Show the price."""

@@ -79,7 +79,8 @@ class RunningEnergy(Energy):
     def update(self, input: Tensor) -> None:
         """Move the running mean towards the batch."""
         with torch.no_grad():
-            fresh = input.reshape(-1, input.shape[-1]).square().mean(0).to(self.mean_square)
+            rows = input.reshape(-1, input.shape[-1]).to(self.mean_square)
+            fresh = column_squares(rows) / len(rows)
             share = self.momentum * (self.batches > 0).to(fresh)
             self.mean_square.copy_(share * self.mean_square + (1 - share) * fresh)
             self.batches.add_(1)

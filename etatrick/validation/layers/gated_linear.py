@@ -49,7 +49,7 @@ class GatedLinear(ClosedFormGates):
 
     def squares(self, input: Tensor) -> Tensor:
         """Return s_j²‖β_j‖²."""
-        return self.energy.squares(input) * column_squares(self.weight)
+        return self.energy.squares(input.to(self.weight.dtype)) * column_squares(self.weight)
 
 
 @final
