@@ -274,6 +274,16 @@ def test_moments_of_the_relaxed_mask_are_its_integrals(drop: float) -> None:
     assert abs(mean - 1) < 0.02
 
 
+def alone(layer: Any, input: Tensor) -> list[Tensor]:
+    """Return what each input adds to the outputs, flattened, by passes in which all others are 0."""
+    bias, passes = layer.clean(torch.zeros_like(input)), []
+    for index in range(UNITS):
+        only = torch.zeros_like(input)
+        only[:, index] = input[:, index]
+        passes.append((layer.clean(only) - bias).flatten(1))
+    return passes
+
+
 @pytest.mark.parametrize(("sampled", "plain"), [("sampled gates", "CEL0"), ("sampled channels", "CEL0 channels")])
 def test_closed_form_gates_impose_cel0(sampled: str, plain: str) -> None:
     gates, silent = built(sampled), built(plain)
@@ -283,7 +293,7 @@ def test_closed_form_gates_impose_cel0(sampled: str, plain: str) -> None:
     slopes = [torch.autograd.grad(value, layer.weight)[0]
               for layer, value in ((gates, gates.penalty(input)), (silent, silent.cel0(input)))]  # fmt: skip
     assert torch.allclose(slopes[0], slopes[1], rtol=FLOAT64)
-    lengths = silent.contributions(input).detach().square().sum((0, 2)).sqrt().numpy()
+    lengths = np.array([float(part.square().sum().sqrt().detach()) for part in alone(silent, input)])
     top = (2 * silent.lam) ** 0.5
     wanted = np.where(lengths < top, top * lengths - lengths**2 / 2, silent.lam).sum()
     assert close(silent.cel0(input).item(), float(wanted))
@@ -296,6 +306,7 @@ def test_contributions_add_up_and_have_the_stated_lengths(name: str) -> None:
     each = layer.contributions(input)
     without_bias = layer.clean(input) - layer.clean(torch.zeros_like(input))
     assert torch.allclose(each.sum(1), without_bias.flatten(1), rtol=CERTIFICATE, atol=CERTIFICATE)
+    assert torch.allclose(each, torch.stack(alone(layer, input), 1), rtol=CERTIFICATE, atol=CERTIFICATE)
     assert torch.allclose(each.square().sum((0, 2)), layer.batch_squares(input, layer.weight), rtol=CERTIFICATE)
 
 
